@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/verify"
+)
+
+// Entry is what is to be appended.
+type Entry struct {
+	Kind    string                             // one of the kinds above; stands in the clear
+	Payload []byte                             // a JSON object; it is canonicalised
+	Seal    func(plain []byte) ([]byte, error) // seals salt and payload under the person's key; nil: kept in the clear, and must hold nothing personal
+	Subject id.Subject                         // whose payload it is, for ForgetSubject; zero: nobody's
+}
+
+// Append adds an entry to the log of the transaction's tenant and returns its index. Appends of one
+// tenant are strictly ordered: the row of the log's head is locked until the transaction ends. The
+// entry exists if and only if the transaction commits.
+//
+// Errors: fail.Invalid for a malformed kind or payload; whatever Seal and the store return.
+func (l *Ledger) Append(ctx context.Context, tx *store.Tx, e Entry) (index int64, err error) {
+	first, err := l.AppendAll(ctx, tx, []Entry{e})
+	return first, err
+}
+
+// AppendAll adds entries in order and returns the index of the first one; the others follow without
+// a gap.
+func (l *Ledger) AppendAll(ctx context.Context, tx *store.Tx, entries []Entry) (first int64, err error) {
+	if len(entries) == 0 {
+		return 0, fail.New(fail.Invalid, "There is nothing to append to the ledger.")
+	}
+	t := tx.TenantID()
+	now := l.clk.Now()
+	prepared := make([]prepared, len(entries))
+	for i := range entries {
+		if prepared[i], err = l.prepare(&entries[i]); err != nil {
+			return 0, err
+		}
+	}
+	// The head's clock never goes backwards, whatever the machine's does: max() in portable SQL.
+	var size, stamped int64
+	err = tx.QueryRow(ctx, `
+		INSERT INTO ledger_head (tenant_id, size, stamped) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id) DO UPDATE SET
+			size = ledger_head.size + excluded.size,
+			stamped = CASE WHEN excluded.stamped > ledger_head.stamped THEN excluded.stamped ELSE ledger_head.stamped END
+		RETURNING size, stamped`,
+		t, int64(len(entries)), now.UnixMicro()).Scan(&size, &stamped)
+	if err != nil {
+		return 0, fmt.Errorf("move the head of the ledger: %w", err)
+	}
+	first = size - int64(len(entries))
+	minute := stamped / time.Minute.Microseconds()
+	tree := &reader{ctx: ctx, tx: tx, fresh: map[int64][]byte{}}
+	for i, p := range prepared {
+		n := first + int64(i)
+		leaf := verify.Leaf{Kind: entries[i].Kind, Minute: minute, Commitment: p.commitment}
+		text := leaf.Text()
+		hashes, err := tlog.StoredHashes(n, text, tree)
+		if err != nil {
+			return 0, fmt.Errorf("hash entry %d into the ledger's tree: %w", n, err)
+		}
+		packed := make([]byte, 0, len(hashes)*tlog.HashSize)
+		for _, h := range hashes {
+			packed = append(packed, h[:]...)
+		}
+		tree.fresh[n] = packed
+		if _, err := tx.Exec(ctx, `INSERT INTO ledger_entry (tenant_id, n, leaf, hashes) VALUES ($1, $2, $3, $4)`,
+			t, n, string(text), packed); err != nil {
+			return 0, fmt.Errorf("write entry %d of the ledger: %w", n, err)
+		}
+		var owner any
+		if !entries[i].Subject.IsZero() {
+			owner = entries[i].Subject
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO ledger_payload (tenant_id, n, subject, sealed, body) VALUES ($1, $2, $3, $4, $5)`,
+			t, n, owner, entries[i].Seal != nil, p.body); err != nil {
+			return 0, fmt.Errorf("write the payload of entry %d of the ledger: %w", n, err)
+		}
+	}
+	return first, nil
+}
+
+type prepared struct {
+	commitment [32]byte
+	body       []byte
+}
+
+func (l *Ledger) prepare(e *Entry) (prepared, error) {
+	if !verify.ValidKind(e.Kind) {
+		return prepared{}, fail.New(fail.Invalid, "%q can't be the kind of a ledger entry.", e.Kind)
+	}
+	payload, err := verify.Canonical(e.Payload)
+	if err != nil {
+		return prepared{}, fail.Wrap(fail.Invalid, err, "The payload of a ledger entry is not JSON")
+	}
+	if payload[0] != '{' {
+		return prepared{}, fail.New(fail.Invalid, "The payload of a ledger entry is not a JSON object.")
+	}
+	body := make([]byte, verify.SaltSize, verify.SaltSize+len(payload))
+	if _, err := io.ReadFull(l.random, body); err != nil {
+		return prepared{}, fmt.Errorf("draw the salt of a ledger entry: %w", err)
+	}
+	p := prepared{commitment: verify.Commit([verify.SaltSize]byte(body), payload), body: append(body, payload...)}
+	if e.Seal != nil {
+		if p.body, err = e.Seal(p.body); err != nil {
+			return prepared{}, unavailable(err, "seal a ledger entry")
+		}
+	}
+	return p, nil
+}
+
+// ForgetSubject deletes salt and payload of all entries that are the subject's, and returns how
+// many there were. The leaves stay: random values that nothing leads back to a person.
+func (l *Ledger) ForgetSubject(ctx context.Context, tx *store.Tx, s id.Subject) (n int64, err error) {
+	return tx.Exec(ctx, `DELETE FROM ledger_payload WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), s)
+}

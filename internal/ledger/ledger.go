@@ -1,0 +1,175 @@
+// Package ledger keeps one append-only transparency log per organisation: what was consented to and
+// refused, what notices said, which rights were exercised and what was erased. Anybody who keeps a
+// signed checkpoint can later tell whether an entry below it was altered, dropped, reordered or
+// inserted; package verify does so offline.
+//
+// The tree is RFC 6962's, hashed by golang.org/x/mod/sumdb/tlog; checkpoints are C2SP
+// tlog-checkpoints signed with Ed25519. A leaf holds a salted commitment only: the entry itself is
+// stored apart, sealed under the key of the person it is about, and can be forgotten without
+// breaking the tree.
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"io"
+	"io/fs"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"probity/internal/clock"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/recent"
+	"probity/internal/store"
+)
+
+// The kinds of entries. A kind stands in the clear in the leaf, so it is coarse.
+const (
+	ConsentGiven      = "consent.given"
+	ConsentRefused    = "consent.refused"
+	ConsentWithdrawn  = "consent.withdrawn"
+	ConsentExpired    = "consent.expired"
+	ConsentObjected   = "consent.objected"
+	ConsentImported   = "consent.imported"
+	PurposesPublished = "purposes.published"
+	NoticePublished   = "notice.published"
+	BasisDeclared     = "basis.declared"
+	BasisEnded        = "basis.ended"
+	RightsReceived    = "rights.received"
+	RightsExtended    = "rights.extended"
+	RightsRefused     = "rights.refused"
+	RightsCompleted   = "rights.completed"
+	ErasureDone       = "erasure.done"
+	ModelRetrained    = "model.retrained"
+	OverrideMade      = "override.made"
+	BreachRecorded    = "breach.recorded"
+	ClockStepped      = "clock.stepped"
+	PayloadRetired    = "payload.retired"
+)
+
+// Signer hands out the key that signs an organisation's checkpoints. *vault.Vault implements it.
+type Signer interface {
+	// Signer returns the Ed25519 note signer of the tenant under the name origin, and its verifier
+	// key. It is safe for concurrent use.
+	Signer(ctx context.Context, t id.Tenant, origin string) (note.Signer, string, error)
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Ledger appends to the logs and proves what they hold. It is safe for concurrent use.
+type Ledger struct {
+	db     *store.DB
+	signer Signer
+	clk    clock.Clock
+	origin string
+	random io.Reader
+
+	keys  *recent.Cache[id.Tenant, signing]
+	signs keyedMutex
+}
+
+type signing struct {
+	signer note.Signer
+	key    string
+}
+
+// New returns the ledger. origin names this installation in every checkpoint, such as
+// "probity.example.org"; it holds no space and no plus sign. Call Migrate before anything else.
+func New(db *store.DB, s Signer, clk clock.Clock, origin string) *Ledger {
+	return &Ledger{
+		db:     db,
+		signer: s,
+		clk:    clk,
+		origin: origin,
+		random: rand.Reader,
+		keys:   recent.New[id.Tenant, signing](512),
+		signs:  keyedMutex{held: map[id.Tenant]*waiters{}},
+	}
+}
+
+// Migrate creates or updates the tables and the triggers that forbid changing an entry.
+func (l *Ledger) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := l.db.Migrate(ctx, "ledger", files); err != nil {
+		return err
+	}
+	return l.guard(ctx)
+}
+
+// Origin returns the name of a tenant's log, which is also the name of its key.
+func (l *Ledger) Origin(t id.Tenant) string { return l.origin + "/log/" + t.String() }
+
+// VerifierKey returns the public key of a tenant's log in the form of sumdb/note. It is what an
+// organisation publishes.
+func (l *Ledger) VerifierKey(ctx context.Context, t id.Tenant) (string, error) {
+	s, err := l.signing(ctx, t)
+	return s.key, err
+}
+
+// Signing returns the signer and the verifier key of a tenant's log, for certificates.
+func (l *Ledger) Signing(ctx context.Context, t id.Tenant) (note.Signer, string, error) {
+	s, err := l.signing(ctx, t)
+	return s.signer, s.key, err
+}
+
+func (l *Ledger) signing(ctx context.Context, t id.Tenant) (signing, error) {
+	if s, ok := l.keys.Get(t); ok {
+		return s, nil
+	}
+	epoch := l.keys.Epoch()
+	signer, key, err := l.signer.Signer(ctx, t, l.Origin(t))
+	if err != nil {
+		return signing{}, unavailable(err, "open the log's signing key")
+	}
+	s := signing{signer, key}
+	l.keys.Put(t, s, epoch)
+	return s, nil
+}
+
+// unavailable keeps failures that already have a kind and turns all others into Unavailable.
+func unavailable(err error, doing string) error {
+	if _, ok := errors.AsType[*fail.Error](err); ok {
+		return err
+	}
+	return fail.Wrap(fail.Unavailable, err, "Could not %s", doing)
+}
+
+// keyedMutex lets one caller at a time work for a tenant.
+type keyedMutex struct {
+	mu   sync.Mutex // guards held
+	held map[id.Tenant]*waiters
+}
+
+type waiters struct {
+	mu sync.Mutex
+	n  int // callers that hold or wait; guarded by keyedMutex.mu
+}
+
+// lock waits for the tenant's turn and returns what ends it.
+func (k *keyedMutex) lock(t id.Tenant) (unlock func()) {
+	k.mu.Lock()
+	w := k.held[t]
+	if w == nil {
+		w = &waiters{}
+		k.held[t] = w
+	}
+	w.n++
+	k.mu.Unlock()
+	w.mu.Lock()
+	return func() {
+		w.mu.Unlock()
+		k.mu.Lock()
+		if w.n--; w.n == 0 {
+			delete(k.held, t)
+		}
+		k.mu.Unlock()
+	}
+}

@@ -1,0 +1,129 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/verify"
+)
+
+// Receipt returns the file that proves an entry: the entry, its salt, the inclusion proof, the
+// checkpoint and the verifier key. open reverses Entry.Seal; it is called only for sealed payloads.
+//
+// Errors: fail.NotFound if there is no such entry, fail.Gone if its payload was forgotten.
+func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error) {
+	var body []byte
+	var sealed bool
+	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT sealed, body FROM ledger_payload WHERE tenant_id = $1 AND n = $2`, t, index).Scan(&sealed, &body)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fail.New(fail.Gone, "The content of ledger entry %d was erased; what remains is a value that tells nothing.", index)
+		}
+		return err
+	})
+	if fail.Is(err, fail.Gone) {
+		if size, err := l.head(ctx, t); err != nil {
+			return nil, err
+		} else if index < 0 || index >= size {
+			return nil, fail.New(fail.NotFound, "The ledger has no entry %d.", index)
+		}
+	}
+	if err != nil {
+		return nil, unavailable(err, "read a ledger entry")
+	}
+	if sealed {
+		if body, err = open(body); err != nil {
+			return nil, unavailable(err, "open a ledger entry")
+		}
+	}
+	if len(body) <= verify.SaltSize {
+		return nil, fmt.Errorf("the payload of ledger entry %d is %d bytes long", index, len(body))
+	}
+	proof, leaf, key, err := l.prove(ctx, t, index)
+	if err != nil {
+		return nil, err
+	}
+	return verify.NewReceipt(leaf, body[verify.SaltSize:], [verify.SaltSize]byte(body), proof, key)
+}
+
+// Prove returns the proof that an entry is part of the log, with a checkpoint that covers it.
+func (l *Ledger) Prove(ctx context.Context, t id.Tenant, index int64) (verify.Proof, error) {
+	p, _, _, err := l.prove(ctx, t, index)
+	return p, err
+}
+
+func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64) (p verify.Proof, leaf verify.Leaf, key string, err error) {
+	if index < 0 {
+		return p, leaf, "", fail.New(fail.NotFound, "The ledger has no entry %d.", index)
+	}
+	var text string
+	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT leaf FROM ledger_entry WHERE tenant_id = $1 AND n = $2`, t, index).Scan(&text)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fail.New(fail.NotFound, "The ledger has no entry %d.", index)
+		}
+		return err
+	})
+	if err != nil {
+		return p, leaf, "", unavailable(err, "read a ledger entry")
+	}
+	if leaf, err = verify.ParseLeaf(text); err != nil {
+		return p, leaf, "", fmt.Errorf("entry %d of the ledger is damaged: %w", index, err)
+	}
+	c, err := l.covering(ctx, t, index+1)
+	if err != nil {
+		return p, leaf, "", err
+	}
+	p = verify.Proof{Index: index, Checkpoint: []byte(c.note)}
+	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		p.Path, err = tlog.ProveRecord(c.size, index, &reader{ctx: ctx, tx: tx})
+		return err
+	})
+	if err != nil {
+		return p, leaf, "", unavailable(err, "prove a ledger entry")
+	}
+	return p, leaf, c.key, nil
+}
+
+// Consistency returns the proof that the log as it is now extends what it was at oldSize entries,
+// together with both signed checkpoints. There must be a stored checkpoint of that size, otherwise
+// fail.NotFound.
+func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (verify.Extension, error) {
+	var old string
+	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT note FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, t, oldSize).Scan(&old)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fail.New(fail.NotFound, "No checkpoint of %d entries was ever signed.", oldSize)
+		}
+		return err
+	})
+	if err != nil {
+		return verify.Extension{}, unavailable(err, "read a checkpoint")
+	}
+	size, err := l.head(ctx, t)
+	if err != nil {
+		return verify.Extension{}, err
+	}
+	c, err := l.covering(ctx, t, size)
+	if err != nil {
+		return verify.Extension{}, err
+	}
+	var proof tlog.TreeProof
+	if c.size > oldSize {
+		err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+			proof, err = tlog.ProveTree(c.size, oldSize, &reader{ctx: ctx, tx: tx})
+			return err
+		})
+		if err != nil {
+			return verify.Extension{}, unavailable(err, "prove that the log only grew")
+		}
+	}
+	return verify.NewExtension([]byte(old), []byte(c.note), proof), nil
+}

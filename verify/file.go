@@ -1,0 +1,210 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Report says in plain words what was verified and what was not. It is only made for a file that
+// holds; a file that doesn't gives an Error.
+type Report struct {
+	Type       string   // the file's type
+	Log        string   // origin of the log
+	Key        string   // the verifier key that was used
+	Trusted    bool     // the reader gave that key; false: it came from the file itself
+	Entries    []Proven // the log entries proved, in the file's order
+	Verified   []string // one sentence each
+	Unverified []string // one sentence each: what the reader must know by other means
+}
+
+// Proven is one log entry that the file proves.
+type Proven struct {
+	Index int64
+	Kind  string
+	Time  time.Time // to the minute
+	Entry []byte    // canonical JSON
+}
+
+// String returns the report for a terminal: verified lines start with "✓", the others with "?".
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, s := range r.Verified {
+		fmt.Fprintf(&b, "✓ %s\n", s)
+	}
+	for _, s := range r.Unverified {
+		fmt.Fprintf(&b, "? %s\n", s)
+	}
+	return b.String()
+}
+
+// File verifies a receipt, a certificate or a bundle. With trusted verifier keys the file's key
+// must be one of them; without, the key inside the file is used and the report says so.
+//
+// The error is an *Error whose Reason names what is wrong. Nothing is verified partially: one bad
+// part fails the whole file.
+func File(data []byte, trusted ...string) (*Report, error) {
+	if len(data) > MaxFile {
+		return nil, fault(Malformed, "the file is larger than %d MB", MaxFile>>20)
+	}
+	v, err := parse(data)
+	if err != nil {
+		return nil, fault(Malformed, "not JSON: %v", err)
+	}
+	if v.kind != kindObject {
+		return nil, fault(Malformed, "not a JSON object")
+	}
+	t := v.get("type")
+	if t == nil || t.kind != kindString {
+		return nil, fault(Malformed, `member "type" is missing`)
+	}
+	c := &checker{report: Report{Type: t.text}, trusted: trusted, sizes: map[int64]tlog.Hash{}}
+	switch t.text {
+	case ReceiptType:
+		r, err := decodeReceipt(v, "")
+		if err != nil {
+			return nil, err
+		}
+		return c.finish(r.VerifierKey, func() error { return c.receipt(r) })
+	case CertificateType:
+		cert, err := decodeCertificate(v, "")
+		if err != nil {
+			return nil, err
+		}
+		return c.finish(cert.VerifierKey, func() error { return c.certificate(cert) })
+	case BundleType:
+		b, err := decodeBundle(v)
+		if err != nil {
+			return nil, err
+		}
+		return c.finish(b.VerifierKey, func() error { return c.bundle(b) })
+	}
+	return nil, fault(Malformed, "type %q is not known to this program", t.text)
+}
+
+// checker gathers the report and sees to it that all parts belong to one log.
+type checker struct {
+	report  Report
+	trusted []string
+	sizes   map[int64]tlog.Hash // roots of the checkpoints met so far
+}
+
+func (c *checker) finish(key string, check func() error) (*Report, error) {
+	c.report.Key = key
+	if len(c.trusted) > 0 {
+		if !slices.Contains(c.trusted, key) {
+			return nil, fault(WrongKey, "the file names a key that is not among the %d keys you trust", len(c.trusted))
+		}
+		c.report.Trusted = true
+	}
+	if err := check(); err != nil {
+		return nil, err
+	}
+	r := &c.report
+	if r.Trusted {
+		r.verified("The signing key is one that you trust.")
+	} else {
+		r.unverified("Whose key it is: the key in the file was used. Compare it with the one that the organisation publishes: %s", key)
+	}
+	r.unverified("That the log shows everybody the same entries: compare this checkpoint with one that somebody else keeps.")
+	return r, nil
+}
+
+func (c *checker) receipt(r *Receipt) error {
+	if r.VerifierKey != c.report.Key {
+		return fault(OtherLog, "parts of the file name different keys")
+	}
+	leaf, at, err := r.Check(r.VerifierKey)
+	if err != nil {
+		return err
+	}
+	if err := c.checkpoint(at); err != nil {
+		return err
+	}
+	proof, err := ParseProof(r.Proof)
+	if err != nil {
+		return fault(Malformed, "proof: %v", err)
+	}
+	c.report.Entries = append(c.report.Entries, Proven{Index: proof.Index, Kind: leaf.Kind, Time: leaf.Time(), Entry: r.Entry})
+	c.report.verified("Entry %d of log %s, %q of %s UTC, is unaltered and part of the log's first %d entries.",
+		proof.Index, at.Origin, leaf.Kind, leaf.Time().Format("2 January 2006 15:04"), at.Tree.N)
+	if r.Notice != nil {
+		c.report.verified("The notice enclosed (%s) is the exact text that entry %d cites.", r.Notice.Language, proof.Index)
+	}
+	return nil
+}
+
+func (c *checker) certificate(cert *Certificate) error {
+	if cert.VerifierKey != c.report.Key {
+		return fault(OtherLog, "parts of the file name different keys")
+	}
+	if _, _, err := cert.Check(cert.VerifierKey); err != nil {
+		return err
+	}
+	if err := c.receipt(cert.Receipt); err != nil {
+		return err
+	}
+	c.report.verified("The certificate is signed, unaltered, and cited by that log entry.")
+	return nil
+}
+
+func (c *checker) bundle(b *Bundle) error {
+	for i := range b.Receipts {
+		if err := c.receipt(&b.Receipts[i]); err != nil {
+			return within("receipt", i, err)
+		}
+	}
+	for i := range b.Certificates {
+		if err := c.certificate(&b.Certificates[i]); err != nil {
+			return within("certificate", i, err)
+		}
+	}
+	for i := range b.Consistency {
+		old, new, err := b.Consistency[i].Check(b.VerifierKey)
+		if err == nil {
+			err = c.checkpoint(old)
+		}
+		if err == nil {
+			err = c.checkpoint(new)
+		}
+		if err != nil {
+			return within("consistency proof", i, err)
+		}
+		c.report.verified("Between %d and %d entries nothing earlier was changed, dropped or moved.", old.Tree.N, new.Tree.N)
+	}
+	if len(b.Receipts)+len(b.Certificates)+len(b.Consistency) == 0 {
+		c.report.unverified("Anything: the bundle is empty.")
+	}
+	return nil
+}
+
+// checkpoint sees to it that all checkpoints of the file are of one log and don't contradict.
+func (c *checker) checkpoint(p Checkpoint) error {
+	if c.report.Log == "" {
+		c.report.Log = p.Origin
+	}
+	if c.report.Log != p.Origin {
+		return fault(OtherLog, "parts of the file belong to %q and to %q", c.report.Log, p.Origin)
+	}
+	if root, ok := c.sizes[p.Tree.N]; ok && root != p.Tree.Hash {
+		return fault(SplitView, "two checkpoints of %d entries state different roots; both are signed", p.Tree.N)
+	}
+	c.sizes[p.Tree.N] = p.Tree.Hash
+	return nil
+}
+
+func (r *Report) verified(format string, args ...any) {
+	r.Verified = append(r.Verified, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) unverified(format string, args ...any) {
+	r.Unverified = append(r.Unverified, fmt.Sprintf(format, args...))
+}
+
+// within says which part of a bundle an error is about.
+func within(what string, i int, err error) error {
+	return fault(ReasonOf(err), "%s %d: %v", what, i+1, err)
+}
