@@ -1,0 +1,449 @@
+package rights
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+)
+
+// partSize is how much of a package one row holds.
+const partSize = 1 << 20
+
+// TicketTTL is how long a signed download link works.
+const TicketTTL = 5 * time.Minute
+
+// stepPackage gathers everything that is held, makes the file and stores it sealed under the
+// request's own key: the erasure of the person destroys the package with that key, and the package
+// outlives no erasure.
+func (r *Room) stepPackage(ctx context.Context, j *job) error {
+	controller, err := r.Controller(ctx, j.tenant)
+	if err != nil {
+		return err
+	}
+	now := r.Clock.Now()
+	sections, report, err := r.gather(ctx, j.tenant, j.work.Subjects, j.typ)
+	if err != nil {
+		return err
+	}
+	file, err := buildPackage(packageInput{
+		Request: j.id, Type: j.typ, Received: j.received, Made: now,
+		Controller: controller, Sections: sections, Matched: j.report.Matched,
+	})
+	if err != nil {
+		return err
+	}
+	pack := id.New()
+	parts, err := r.sealParts(ctx, j, pack, file)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(file)
+	name := "results-" + j.id.String() + "-" + strings.ReplaceAll(now.UTC().Format("2006-01-02T15:04:05.000Z"), ":", "_") + ".zip"
+	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
+		j.report.Stores = report
+		if !j.report.Matched {
+			j.report.Decisions = []string{"Nothing is held under these identifiers."}
+		}
+		_, err := tx.Exec(ctx, `
+			INSERT INTO rights_package (tenant_id, id, request_id, data_key, name, size, sha256, made_at, expires_at, downloads)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)`,
+			j.tenant, pack[:], j.id[:], j.key, name, len(file), sum[:], now.UnixMicro(), now.Add(PackageTTL).UnixMicro())
+		if err != nil {
+			return err
+		}
+		for i, sealed := range parts {
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO rights_package_part (tenant_id, package_id, part, sealed) VALUES ($1, $2, $3, $4)`,
+				j.tenant, pack[:], i, sealed); err != nil {
+				return err
+			}
+		}
+		for _, s := range j.work.Subjects {
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO rights_package_subject (tenant_id, package_id, subject) VALUES ($1, $2, $3)`,
+				j.tenant, pack[:], s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// gather asks every store for what it holds.
+func (r *Room) gather(ctx context.Context, t id.Tenant, subjects []id.Subject, typ Type) ([]Section, []StoreReport, error) {
+	var all []Section
+	var report []StoreReport
+	for _, s := range r.Stores {
+		sections, err := s.Export(ctx, t, subjects)
+		if err != nil {
+			return nil, nil, fmt.Errorf("export from %s: %w", s.Name(), err)
+		}
+		counts := []Count{}
+		for _, section := range sections {
+			if typ == Portability && !section.Provided {
+				continue
+			}
+			all = append(all, section)
+			counts = append(counts, Count{section.File, records(section.Data)})
+		}
+		report = append(report, StoreReport{Store: s.Name(), Did: "exported", Counts: counts})
+	}
+	if typ == Access {
+		own, err := r.ownSection(ctx, t, subjects)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, own)
+	}
+	return all, report, nil
+}
+
+// Held returns everything that is held about the subjects and the persons they belong to, as an
+// access package would, without making one: for the privacy centre. The caller must know that the
+// person is who asks.
+func (r *Room) Held(ctx context.Context, t id.Tenant, subjects ...id.Subject) ([]Section, error) {
+	err := r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
+		subjects, err = r.expand(ctx, tx, subjects)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sections, _, err := r.gather(ctx, t, subjects, Access)
+	return sections, err
+}
+
+// ownSection is what rights itself holds: that requests were made, and who downloaded packages
+// (CJEU C-579/21).
+func (r *Room) ownSection(ctx context.Context, t id.Tenant, subjects []id.Subject) (Section, error) {
+	type download struct {
+		At   string `json:"at"`
+		By   string `json:"by"`
+		Name string `json:"package"`
+	}
+	type entry struct {
+		Request   uuid.UUID  `json:"request"`
+		Type      Type       `json:"type"`
+		Received  string     `json:"received"`
+		Channel   string     `json:"channel"`
+		State     State      `json:"state"`
+		Downloads []download `json:"downloads"`
+	}
+	requests, err := r.OfSubjects(ctx, t, subjects)
+	list := []entry{}
+	for _, q := range requests {
+		e := entry{q.ID, q.Type, stamp(q.ReceivedAt), q.Channel, q.State, []download{}}
+		err = errors.Join(err, r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+			e.Downloads = []download{}
+			rows, err := tx.Query(ctx, `
+				SELECT actor_kind, downloaded_at FROM rights_download
+				WHERE tenant_id = $1 AND request_id = $2 ORDER BY downloaded_at`, t, q.ID[:])
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var d download
+				var at int64
+				if err := rows.Scan(&d.By, &at); err != nil {
+					return err
+				}
+				d.At, d.Name = stamp(micro(at)), q.Package.Name
+				e.Downloads = append(e.Downloads, d)
+			}
+			return rows.Err()
+		}))
+		list = append(list, e)
+	}
+	return Section{
+		File: "rights/requests", Title: "Your earlier requests",
+		About: "Requests about your data that led to a file, and who downloaded it.",
+		Data:  list,
+	}, err
+}
+
+func (r *Room) sealParts(ctx context.Context, j *job, pack uuid.UUID, file []byte) ([][]byte, error) {
+	var parts [][]byte
+	for chunk := range slices.Chunk(file, partSize) {
+		sealed, err := r.Keys.Seal(ctx, j.tenant, j.key, partAAD(j.tenant, pack, len(parts)), chunk)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, sealed)
+	}
+	return parts, nil
+}
+
+func partAAD(t id.Tenant, pack uuid.UUID, part int) []byte {
+	return append(requestAAD(t, pack, "package"), strconv.Itoa(part)...)
+}
+
+// Download returns the package of a request, opened, and logs who took it. It fails with NotFound
+// if there is none, and with Gone once it has expired or the person was erased.
+func (r *Room) Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by Actor) (*Package, []byte, error) {
+	p := &Package{ID: pack}
+	var request uuid.UUID
+	var key id.Subject
+	var parts [][]byte
+	now := r.Clock.Now()
+	err := r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		parts = nil
+		var sum []byte
+		var made, expires int64
+		err := tx.QueryRow(ctx, `
+			SELECT request_id, data_key, name, size, sha256, made_at, expires_at, downloads
+			FROM rights_package WHERE tenant_id = $1 AND id = $2`, t, pack[:]).
+			Scan(&request, &key, &p.Name, &p.Size, &sum, &made, &expires, &p.Downloads)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fail.New(fail.NotFound, "there is no such download, or it has expired")
+		}
+		if err != nil {
+			return err
+		}
+		p.MadeAt, p.ExpiresAt, p.SHA256 = micro(made), micro(expires), [32]byte(sum)
+		rows, err := tx.Query(ctx, `
+			SELECT sealed FROM rights_package_part WHERE tenant_id = $1 AND package_id = $2 ORDER BY part`, t, pack[:])
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var sealed []byte
+			if err := rows.Scan(&sealed); err != nil {
+				return err
+			}
+			parts = append(parts, sealed)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if !now.Before(p.ExpiresAt) {
+		return nil, nil, fail.New(fail.NotFound, "there is no such download, or it has expired")
+	}
+	var file bytes.Buffer
+	for i, sealed := range parts {
+		plain, err := r.Keys.Open(ctx, t, key, partAAD(t, pack, i), sealed)
+		if err != nil {
+			return nil, nil, err
+		}
+		file.Write(plain)
+	}
+	if sha256.Sum256(file.Bytes()) != p.SHA256 {
+		return nil, nil, fail.New(fail.Internal, "the package is damaged: its hash is not the one that was stored")
+	}
+	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE rights_package SET downloads = downloads + 1 WHERE tenant_id = $1 AND id = $2`, t, pack[:]); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `
+			INSERT INTO rights_download (tenant_id, id, package_id, request_id, actor_kind, actor_id, downloaded_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			t, id.New(), pack[:], request[:], by.Kind, by.ID, now.UnixMicro())
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Downloads++
+	return p, file.Bytes(), nil
+}
+
+// Ticket returns a short-lived secret with which the package can be downloaded without credentials:
+// the query string of a signed link. Whoever has the link has the package, for TicketTTL.
+func (r *Room) Ticket(ctx context.Context, t id.Tenant, pack uuid.UUID) (until int64, mac string, err error) {
+	var n int
+	now := r.Clock.Now()
+	err = r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `
+			SELECT count(*) FROM rights_package WHERE tenant_id = $1 AND id = $2 AND expires_at > $3`,
+			t, pack[:], now.UnixMicro()).Scan(&n)
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	if n == 0 {
+		return 0, "", fail.New(fail.NotFound, "there is no such download, or it has expired")
+	}
+	until = now.Add(TicketTTL).Unix()
+	sum, err := r.ticketMAC(ctx, t, pack, until)
+	return until, hex.EncodeToString(sum), err
+}
+
+// Redeem returns the package that a signed link is for. It fails with Forbidden when the link was
+// altered or is too old.
+func (r *Room) Redeem(ctx context.Context, pack uuid.UUID, until int64, mac string) (*Package, []byte, error) {
+	var t id.Tenant
+	err := r.DB.Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT tenant_id FROM rights_package WHERE id = $1`, pack[:]).Scan(&t)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil, fail.New(fail.NotFound, "there is no such download, or it has expired")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	want, err := r.ticketMAC(ctx, t, pack, until)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := hex.DecodeString(mac)
+	if err != nil || !hmac.Equal(want, got) || r.Clock.Now().Unix() > until {
+		return nil, nil, fail.New(fail.Forbidden, "this download link has expired; ask for a new one")
+	}
+	return r.Download(ctx, t, pack, Actor{Kind: "link"})
+}
+
+func (r *Room) ticketMAC(ctx context.Context, t id.Tenant, pack uuid.UUID, until int64) ([]byte, error) {
+	return r.Keys.BlindIndex(ctx, t, "rights.ticket", pack.String()+"/"+strconv.FormatInt(until, 10))
+}
+
+// packageKeys returns the keys of the packages about any of the subjects.
+func (r *Room) packageKeys(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]id.Subject, error) {
+	var keys []id.Subject
+	err := r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		keys = nil
+		return packagesOf(ctx, tx, subjects, func(_ uuid.UUID, key id.Subject) { keys = append(keys, key) })
+	})
+	return keys, err
+}
+
+// deletePackages deletes the packages about any of the subjects and tells how many there were.
+func (r *Room) deletePackages(ctx context.Context, tx *store.Tx, subjects []id.Subject) (int64, error) {
+	var packs []uuid.UUID
+	if err := packagesOf(ctx, tx, subjects, func(pack uuid.UUID, _ id.Subject) { packs = append(packs, pack) }); err != nil {
+		return 0, err
+	}
+	for _, pack := range packs {
+		if err := deletePackage(ctx, tx, pack); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(packs)), nil
+}
+
+func packagesOf(ctx context.Context, tx *store.Tx, subjects []id.Subject, each func(pack uuid.UUID, key id.Subject)) error {
+	seen := make(map[uuid.UUID]bool)
+	for _, s := range subjects {
+		rows, err := tx.Query(ctx, `
+			SELECT p.id, p.data_key FROM rights_package p
+			JOIN rights_package_subject ps ON ps.tenant_id = p.tenant_id AND ps.package_id = p.id
+			WHERE ps.tenant_id = $1 AND ps.subject = $2`, tx.TenantID(), s)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var pack uuid.UUID
+			var key id.Subject
+			if err := rows.Scan(&pack, &key); err != nil {
+				rows.Close()
+				return err
+			}
+			if !seen[pack] {
+				seen[pack] = true
+				each(pack, key)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deletePackage(ctx context.Context, tx *store.Tx, pack uuid.UUID) error {
+	t := tx.TenantID()
+	for _, query := range []string{
+		`DELETE FROM rights_package_subject WHERE tenant_id = $1 AND package_id = $2`,
+		`DELETE FROM rights_package_part WHERE tenant_id = $1 AND package_id = $2`,
+		`UPDATE rights_request SET sealed = NULL
+		 WHERE tenant_id = $1 AND id IN (SELECT request_id FROM rights_package WHERE tenant_id = $1 AND id = $2)`,
+		`DELETE FROM rights_package WHERE tenant_id = $1 AND id = $2`,
+	} {
+		if _, err := tx.Exec(ctx, query, t, pack[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Expire deletes packages whose time is over, with what their requests held about the person, and
+// destroys the keys of requests that need none any more. It returns how many packages went. It is
+// idempotent and runs in the background of Run.
+func (r *Room) Expire(ctx context.Context) (int, error) {
+	type due struct {
+		t    id.Tenant
+		id   uuid.UUID
+		key  id.Subject
+		pack uuid.UUID
+	}
+	var packs, keys []due
+	now := r.Clock.Now().UnixMicro()
+	err := r.DB.Read(ctx, func(tx *store.Tx) error {
+		packs, keys = nil, nil
+		rows, err := tx.Query(ctx, `SELECT tenant_id, id FROM rights_package WHERE expires_at <= $1`, now)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var d due
+			if err := rows.Scan(&d.t, &d.pack); err != nil {
+				rows.Close()
+				return err
+			}
+			packs = append(packs, d)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range packs {
+		if err := r.DB.Tenant(d.t).Write(ctx, func(tx *store.Tx) error { return deletePackage(ctx, tx, d.pack) }); err != nil {
+			return 0, err
+		}
+	}
+	err = r.DB.Read(ctx, func(tx *store.Tx) error {
+		keys = nil
+		rows, err := tx.Query(ctx, `
+			SELECT tenant_id, id, data_key FROM rights_request
+			WHERE finished_at IS NOT NULL AND sealed IS NULL AND NOT key_destroyed`)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var d due
+			if err := rows.Scan(&d.t, &d.id, &d.key); err != nil {
+				rows.Close()
+				return err
+			}
+			keys = append(keys, d)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return len(packs), err
+	}
+	for _, d := range keys {
+		if err := r.destroyKey(ctx, d.t, d.id, d.key); err != nil {
+			return len(packs), err
+		}
+	}
+	return len(packs), nil
+}

@@ -1,0 +1,196 @@
+// Package rights carries out the rights of data subjects: access (Art. 15 GDPR), rectification
+// (16), erasure (17) and portability (20).
+//
+// A request is stored first and carried out afterwards, step by step. Each step is idempotent and
+// leaves its mark in the same transaction as its effect, so that a process that dies at any moment
+// is followed by one that goes on where it stopped. An erasure is complete only when every store
+// was read again and holds nothing; then, and only then, a certificate is signed.
+package rights
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"probity/internal/clock"
+	"probity/internal/id"
+	"probity/internal/ledger"
+	"probity/internal/store"
+	"probity/internal/subject"
+	"probity/verify"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Keys is the keeper of the subjects' data keys. *vault.Vault satisfies it.
+type Keys interface {
+	CreateSubject(ctx context.Context, t id.Tenant, s id.Subject) error
+	Seal(ctx context.Context, t id.Tenant, s id.Subject, aad, plain []byte) ([]byte, error)
+	Open(ctx context.Context, t id.Tenant, s id.Subject, aad, sealed []byte) ([]byte, error)
+	// Shred destroys the keys for good; it is idempotent. After it returns nothing sealed under
+	// them can be opened, in this process or any other.
+	Shred(ctx context.Context, t id.Tenant, subjects ...id.Subject) error
+	// Has reads the disk, not a cache.
+	Has(ctx context.Context, t id.Tenant, s id.Subject) (bool, error)
+	Horizon() time.Duration
+	BlindIndex(ctx context.Context, t id.Tenant, kind, value string) ([]byte, error)
+	SealTenant(ctx context.Context, t id.Tenant, aad, plain []byte) ([]byte, error)
+}
+
+// People knows which data subjects belong to which person. *subject.Room satisfies it.
+type People interface {
+	Find(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error)
+	Person(ctx context.Context, tx *store.Tx, s id.Subject) ([]id.Subject, error)
+	Identities(ctx context.Context, t id.Tenant, s id.Subject) ([]subject.Identity, error)
+	Rename(ctx context.Context, tx *store.Tx, subjects []id.Subject, k subject.Kind, old, new string) (int, error)
+	// Erase deletes the subjects and leaves keyed digests of their identifiers, so that late events
+	// are refused.
+	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
+	Forget(t id.Tenant, subjects ...id.Subject)
+}
+
+// Ledger is the organisation's transparency log. *ledger.Ledger satisfies it.
+type Ledger interface {
+	Append(ctx context.Context, tx *store.Tx, e ledger.Entry) (int64, error)
+	Receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error)
+	// ForgetSubject deletes what the log's commitments of the subject stand for; the commitments stay.
+	ForgetSubject(ctx context.Context, tx *store.Tx, s id.Subject) (int64, error)
+}
+
+// Signers hands out the organisation's signing key, which is also the key of its log.
+type Signers func(ctx context.Context, t id.Tenant) (note.Signer, string, error)
+
+// Store is one place that holds what belongs to data subjects. Every room with a table that has a
+// column for the subject must be one: the verification of an erasure reads the database's own
+// catalogue and fails when it finds rows that no Store removed.
+type Store interface {
+	// Name is a short word for reports, such as "journey".
+	Name() string
+	// Export returns everything held about the subjects, opened, as sections of an access package.
+	Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error)
+	// Erase deletes everything held about the subjects and tells how many records of each kind it
+	// removed, with zeros for kinds that had none. It is idempotent.
+	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error)
+}
+
+// Rectifier is a Store that also holds copies of identifiers or traits which a rectification must
+// correct.
+type Rectifier interface {
+	Store
+	// Rectify writes updated over existing wherever the subjects' data holds it as the value of the
+	// kind, and tells how many records it changed. It is idempotent.
+	Rectify(ctx context.Context, tx *store.Tx, subjects []id.Subject, kind, existing, updated string) ([]Count, error)
+}
+
+// Section is one file of an access package: what it is, and the data.
+type Section struct {
+	File  string // path within the package, without extension, such as "journey/sessions"
+	Title string // for the person, such as "Your visits"
+	About string // one sentence: what this is and where it comes from
+	// Provided tells that the person gave the data or it was observed of them, as opposed to
+	// derived (scores, segments). Only such data belongs into a portability package (WP 242 rev. 01).
+	Provided bool
+	Data     any // marshals to JSON
+}
+
+// Models retrains what was learnt from people. *predict.Room satisfies it through an adapter.
+type Models interface {
+	// Retrain trains every model of the organisation on the rows that are left and says what changed.
+	Retrain(ctx context.Context, t id.Tenant, reason string) ([]ModelReport, error)
+}
+
+// Publisher tells other parts of the process, and other processes, what happened.
+type Publisher interface {
+	Publish(topic string, data []byte) error
+}
+
+// Controller is what an answer must say about the organisation (Art. 15(1), 13).
+type Controller struct {
+	Name       string
+	Contact    string // how to reach its data protection contact; may be empty
+	Authority  string // the supervisory authority to complain to; may be empty
+	Location   *time.Location
+	Holiday    func(time.Time) bool // nil: no public holidays
+	Purposes   []Purpose
+	Recipients []string
+	Retention  []Kept // what is held how long: What and Why
+}
+
+// Purpose is why data is processed, for the information of Art. 15(1)(a).
+type Purpose struct {
+	ID, Title, Description, Basis string
+}
+
+// Deps are the rooms and engines that rights works with. Models, Bus and Logger may be nil.
+type Deps struct {
+	DB         *store.DB
+	Keys       Keys
+	People     People
+	Ledger     Ledger
+	Signers    Signers
+	Stores     []Store // in the order of deletion
+	Models     Models
+	Bus        Publisher
+	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
+	Clock      clock.Clock
+	Logger     *slog.Logger
+}
+
+// Room receives requests and carries them out. It is safe for concurrent use; several processes may
+// run over the same database.
+type Room struct {
+	Deps
+	wake chan struct{} // holds at most one token: there is new work
+
+	mu      sync.Mutex    // guards changed
+	changed chan struct{} // closed and replaced when a request moved on
+}
+
+// PackageTTL is how long an access package can be downloaded.
+const PackageTTL = 14 * 24 * time.Hour
+
+// New returns the room. Call Migrate before anything else, and Run to have requests carried out.
+func New(d Deps) *Room {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Controller == nil {
+		d.Controller = func(context.Context, id.Tenant) (Controller, error) { return Controller{}, nil }
+	}
+	return &Room{Deps: d, wake: make(chan struct{}, 1), changed: make(chan struct{})}
+}
+
+// Migrate brings the room's tables to the current version.
+func (r *Room) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return r.DB.Migrate(ctx, "rights", files)
+}
+
+func (r *Room) announce() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Room) moved() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *Room) movement() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
