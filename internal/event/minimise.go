@@ -1,0 +1,340 @@
+package event
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Policy says what of an address an organisation wants to keep. The zero value keeps no query
+// parameter and no fragment; DefaultPolicy is what a new deployment has. A Policy is not changed
+// once it is in use.
+type Policy struct {
+	QueryKeys    []string // parameters that stay in the address, lower case; "utm_*" matches by prefix
+	SearchKeys   []string // parameters that hold what was searched for on the site; they stay, masked
+	KeepFragment bool     // keep what follows "#", masked
+}
+
+// DefaultPolicy keeps campaign parameters and the usual names of a search field.
+func DefaultPolicy() Policy {
+	return Policy{
+		QueryKeys:  []string{"utm_*"},
+		SearchKeys: []string{"q", "s", "query", "search", "keyword", "k", "term"},
+	}
+}
+
+// The longest texts that are kept. What is longer was accepted, and is cut.
+const (
+	maxKeptText = 512  // title, search terms, one attribute
+	maxKeptPath = 1024 // path, query and fragment, each
+	maxKeptName = 64   // languages and families
+	// A major version is a short number or word: what is longer is something else.
+	maxKeptVersion = 8
+)
+
+// Minimise reduces e to what the policy keeps. Doing it twice changes nothing more.
+//
+//   - Addresses: user information is dropped, so are default ports, path parameters (";jsessionid="),
+//     every query parameter that is not listed, and the fragment unless it is kept.
+//   - Campaign parameters and click identifiers move to Campaign; a search parameter to Search.
+//   - E-mail addresses, phone numbers and numbers of nine or more digits are masked in paths,
+//     parameters, titles, search terms, referrers and attributes. Shorter numbers, ISO dates and
+//     UUIDs stay: without them no product page could be told from another.
+//   - Attributes that name a person (email, phone, …) become traits, which need a purpose of their
+//     own. Traits and ExternalID are left as they are.
+//   - The referrer gets its medium and its name.
+//   - Versions of browser and system are cut to the major one.
+func (p Policy) Minimise(e *Event) {
+	rawReferrer := ""
+	if e.Referrer != nil {
+		rawReferrer = e.Referrer.URL
+	}
+	p.minimisePage(e)
+	if rawReferrer != "" {
+		e.Referrer = p.referrer(rawReferrer, e)
+	} else {
+		e.Referrer = nil
+	}
+	e.Search = keep(maskText(e.Search), maxKeptText)
+	e.minimiseAttributes()
+	e.minimiseDevice()
+}
+
+// minimisePage rebuilds the page's address and reads campaign and search from it.
+func (p Policy) minimisePage(e *Event) {
+	page := &e.Page
+	page.Title = keep(maskText(page.Title), maxKeptText)
+	page.Keywords = keep(maskText(page.Keywords), maxKeptText)
+	page.Lang = keep(page.Lang, maxKeptName)
+	a, ok := parseAddress(page.URL)
+	if !ok {
+		page.URL, page.Host, page.Domain, page.Path, page.Query, page.Fragment = "", "", "", "", "", ""
+		return
+	}
+	if a.query != "" {
+		kept := p.query(a.query)
+		a.query = kept.query
+		if kept.campaign != (Campaign{}) {
+			if e.Campaign != nil && kept.campaign.ClickID == "" { // a second pass over the same event
+				kept.campaign.ClickID, kept.campaign.Network = e.Campaign.ClickID, e.Campaign.Network
+			}
+			e.Campaign = &kept.campaign
+		}
+		if e.Search == "" {
+			e.Search = kept.search
+		}
+	}
+	if !p.KeepFragment {
+		a.fragment = ""
+	}
+	a.path = keep(maskPath(withoutParameters(a.path)), maxKeptPath)
+	a.fragment = keep(maskPath(a.fragment), maxKeptPath)
+	page.URL = a.render(page.URL)
+	page.Host, page.Path, page.Query, page.Fragment = splitAddress(page.URL)
+	page.Domain = registrable(page.Host)
+}
+
+// keptQuery is what remains of a query.
+type keptQuery struct {
+	query    string
+	campaign Campaign
+	search   string
+}
+
+// query keeps the listed parameters in the order in which they stand.
+func (p Policy) query(raw string) (k keptQuery) {
+	var out strings.Builder
+	unchanged := true
+	for pair := range strings.SplitSeq(raw, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		key = strings.ToLower(unescapeQuery(key))
+		if network := clickNetwork(key); network != "" {
+			if k.campaign.ClickID == "" && isClickID(value) {
+				k.campaign.ClickID, k.campaign.Network = value, network
+			}
+			unchanged = false
+			continue
+		}
+		search := slices.Contains(p.SearchKeys, key)
+		if !search && !listed(p.QueryKeys, key) {
+			unchanged = false
+			continue
+		}
+		value = keep(maskQueryValue(value), maxKeptText)
+		plain := keep(unescapeQuery(value), maxKeptText)
+		if search && k.search == "" {
+			k.search = plain
+		}
+		k.campaign.set(key, plain)
+		kept := escapeKey(key) + "=" + value
+		unchanged = unchanged && kept == pair
+		if out.Len()+len("&")+len(kept) > maxKeptPath {
+			unchanged = false
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteByte('&')
+		}
+		out.WriteString(kept)
+	}
+	if k.query = raw; !unchanged {
+		k.query = out.String()
+	}
+	return k
+}
+
+// set takes a campaign parameter.
+func (c *Campaign) set(key, value string) {
+	switch key {
+	case "utm_source":
+		c.Source = value
+	case "utm_medium":
+		c.Medium = value
+	case "utm_campaign":
+		c.Name = value
+	case "utm_term":
+		c.Term = value
+	case "utm_content":
+		c.Content = value
+	}
+}
+
+// clickNetwork returns which network's click identifier a parameter is, or "".
+func clickNetwork(key string) string {
+	switch key {
+	case "gclid", "gbraid", "wbraid":
+		return "google"
+	case "msclkid":
+		return "microsoft"
+	case "fbclid":
+		return "facebook"
+	}
+	return ""
+}
+
+// isClickID tells whether s has the form of a click identifier, so that nothing else travels as one.
+func isClickID(s string) bool {
+	if s == "" || len(s) > 256 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isWordByte(c) && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// listed tells whether key matches one of the patterns.
+func listed(patterns []string, key string) bool {
+	for _, p := range patterns {
+		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasPrefix(key, prefix) || p == key {
+			return true
+		}
+	}
+	return false
+}
+
+func unescapeQuery(s string) string {
+	if strings.IndexByte(s, '+') >= 0 {
+		s = strings.ReplaceAll(s, "+", " ")
+	}
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	return strings.ToValidUTF8(unescape(s), "\uFFFD")
+}
+
+// escapeKey gives a listed key its encoding back, if it needs one.
+func escapeKey(key string) string {
+	for i := range len(key) {
+		if c := key[i]; !isWordByte(c) && c != '-' && c != '.' {
+			return escapeQuery(key)
+		}
+	}
+	return key
+}
+
+// withoutParameters drops ";name=value" from every segment of a path: session identifiers travel
+// there.
+func withoutParameters(path string) string {
+	if strings.IndexByte(path, ';') < 0 {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	return strings.Join(segments, "/")
+}
+
+// minimiseAttributes masks attributes and moves those that name a person to the traits.
+func (e *Event) minimiseAttributes() {
+	for name, a := range e.Attributes {
+		if trait := personal(name); trait != "" && a.Type != TypeBool {
+			if e.Traits == nil {
+				e.Traits = make(map[string]Attr, 1)
+			}
+			if _, taken := e.Traits[trait]; !taken {
+				e.Traits[trait] = a
+			}
+			delete(e.Attributes, name)
+			continue
+		}
+		if mask(name, inText) != name {
+			delete(e.Attributes, name)
+			continue
+		}
+		if m := maskAttr(a); m != a {
+			e.Attributes[name] = m
+		}
+	}
+	if len(e.Attributes) == 0 {
+		e.Attributes = nil
+	}
+	if len(e.Traits) == 0 {
+		e.Traits = nil
+	}
+}
+
+// maskAttr masks the value of an attribute. A masked number becomes a text.
+func maskAttr(a Attr) Attr {
+	switch a.Type {
+	case TypeBool:
+		return a
+	case TypeNumber:
+		if v, masked := maskNumberValue(a.Value); masked {
+			return Attr{Type: TypeString, Value: v}
+		}
+		return a
+	}
+	a.Value = keep(maskText(a.Value), maxKeptText)
+	return a
+}
+
+// personal returns the trait that an attribute of that name is, or "". Sites that record a form
+// field as an attribute are common; which letters and separators they use varies.
+func personal(name string) string {
+	if len(name) > 24 {
+		return ""
+	}
+	var folded [24]byte
+	n := 0
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '_' || c == '-' || c == '.' || c == ' ':
+			continue
+		case 'A' <= c && c <= 'Z':
+			c |= 0x20
+		}
+		folded[n] = c
+		n++
+	}
+	switch string(folded[:n]) {
+	case "email", "emailaddress", "mail", "useremail", "customeremail":
+		return "email"
+	case "phone", "phonenumber", "telephone", "tel", "userphone", "customerphone":
+		return "phone"
+	case "cellphone", "mobilephone", "mobilenumber":
+		return "cellPhone"
+	case "homephone":
+		return "homePhone"
+	case "workphone":
+		return "workPhone"
+	case "otherphone":
+		return "otherPhone"
+	case "givenname", "firstname":
+		return "givenName"
+	case "familyname", "lastname", "surname":
+		return "familyName"
+	case "displayname", "fullname", "username", "customername":
+		return "displayName"
+	case "dateofbirth", "birthdate", "birthday", "dob":
+		return "dateOfBirth"
+	case "streetaddress", "postaladdress", "street":
+		return "streetAddress"
+	}
+	return ""
+}
+
+// minimiseDevice cuts versions to the major one and texts to a sensible length.
+func (e *Event) minimiseDevice() {
+	d, b := &e.Device, &e.Browser
+	d.Category, d.Type = keep(d.Category, maxKeptName), keep(d.Type, maxKeptName)
+	d.OSFamily, d.OSVersion = keep(d.OSFamily, maxKeptName), majorVersion(d.OSVersion)
+	d.Manufacturer = keep(d.Manufacturer, maxKeptName)
+	b.Family, b.Version = keep(b.Family, maxKeptName), majorVersion(b.Version)
+	b.Lang = keep(b.Lang, maxKeptName)
+}
+
+// keep cuts s to at most n bytes, at the border of a character.
+func keep(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
