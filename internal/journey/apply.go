@@ -330,10 +330,10 @@ func (v *Visitor) score(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 		return
 	}
 	if v.features == nil {
-		v.features = env.Features()
+		v.features = env.Features(s.Number - 1)
 		if v.kept == nil || v.features.UnmarshalBinary(v.kept) != nil {
 			// Nothing kept, or kept by another version: count from here.
-			v.features, s.Observed = env.Features(), s.Events-1
+			v.features, s.Observed = env.Features(s.Number-1), s.Events-1
 		}
 		v.kept = nil
 	}
@@ -348,6 +348,7 @@ func (v *Visitor) score(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 			continue
 		}
 		sc.Outcome, sc.At = o.ID, ev.At
+		sc.round()
 		s.keep(&sc)
 		fx.Scores = append(fx.Scores, SessionScore{Session: s.ID, Event: ev.ID, Score: sc})
 	}

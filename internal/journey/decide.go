@@ -180,7 +180,7 @@ func (s *Session) offer(plan *Plan, a *MapState) Offer {
 		Outcome: a.Outcome, Reached: a.Reached,
 	}
 	if m := plan.actionMap(a.Map); m != nil {
-		o.Media, o.Purpose = m.Action.Media, m.purpose()
+		o.Media, o.Purpose, o.Template = m.Action.Media, m.purpose(), m.Action.Template
 		if t, ok := plan.Templates[m.Action.Template]; ok && a.State == Qualified {
 			o.Content = t.Content
 		}

@@ -67,6 +67,7 @@ type Offer struct {
 	MapVersion int
 	Media      string
 	Purpose    string
+	Template   uuid.UUID     // zero for media without one
 	Content    *ContentOffer // filled from the template when the offer is made; nil for other media
 	State      State
 	Block      Block

@@ -31,6 +31,7 @@ type Visitor struct {
 
 	features Features // of the present session; nil: none, or not yet decoded from kept
 	kept     []byte   // the binary form of features as it was stored
+	row      row      // the clear columns as they are stored
 	scratch  []byte   // the encoded form of the event that is being applied
 }
 
@@ -60,8 +61,9 @@ type Features interface {
 type Env struct {
 	// Allow tells whether there is a lawful basis for the purpose now.
 	Allow func(purpose string) bool
-	// Features returns fresh counters, for a session that begins to be observed.
-	Features func() Features
+	// Features returns fresh counters for a session that begins to be observed;
+	// earlier is the number of sessions before it.
+	Features func(earlier int) Features
 	// Score predicts an outcome from the counters; false if no predictor is enabled for it. It fills
 	// every field but Max, MaxQuantile and At.
 	Score func(outcome uuid.UUID, f Features) (Score, bool)
