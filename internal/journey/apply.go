@@ -55,7 +55,7 @@ func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 	}
 	if s := v.Session; s != nil && s.Open() {
 		if end := plan.endOf(s); ev.At.After(end) {
-			v.end(fx, plan, end)
+			v.end(fx, plan, env, end)
 		}
 	}
 	if v.late(fx, plan, ev) {
@@ -89,7 +89,7 @@ func (v *Visitor) Tick(plan *Plan, now time.Time, env Env) Effects {
 		return fx
 	}
 	if !now.Before(v.silentAt(plan)) {
-		v.end(&fx, plan, plan.endOf(s))
+		v.end(&fx, plan, &env, plan.endOf(s))
 		return fx
 	}
 	v.decideDue(&fx, plan, now, &env)
@@ -156,7 +156,7 @@ func (v *Visitor) begin(ev *event.Event) {
 }
 
 // end closes the session. What still waited for its time is not made any more.
-func (v *Visitor) end(fx *Effects, plan *Plan, at time.Time) {
+func (v *Visitor) end(fx *Effects, plan *Plan, env *Env, at time.Time) {
 	s := v.Session
 	s.Ended = at
 	s.LastChunk = v.tail.number
@@ -170,7 +170,12 @@ func (v *Visitor) end(fx *Effects, plan *Plan, at time.Time) {
 	for len(v.past) > maxPast || len(v.past) > 0 && at.Sub(v.past[0].last) > pastForgets {
 		v.past = v.past[1:]
 	}
-	fx.Ended = append(fx.Ended, s.copy())
+	ended := s.copy()
+	if s.Observed >= 0 {
+		ended.final = v.observed(env, s)
+	}
+	v.features, v.kept = nil, nil
+	fx.Ended = append(fx.Ended, ended)
 }
 
 // late counts an event to a session that has ended, if it lies within one.
@@ -207,6 +212,7 @@ func (s *Session) count(ev *event.Event) {
 		s.heard = ev.Received
 	}
 	s.history = ev.Origin == event.FromImport
+	s.Deployment = ev.Deployment
 	if event.IsPageView(ev.Name) {
 		s.PageViews++
 	}
@@ -329,13 +335,8 @@ func (v *Visitor) score(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 		v.features, v.kept, s.Scores, s.Observed = nil, nil, nil, -1
 		return
 	}
-	if v.features == nil {
-		v.features = env.Features(s.Number - 1)
-		if v.kept == nil || v.features.UnmarshalBinary(v.kept) != nil {
-			// Nothing kept, or kept by another version: count from here.
-			v.features, s.Observed = env.Features(s.Number-1), s.Events-1
-		}
-		v.kept = nil
+	if v.observed(env, s) == nil {
+		v.features, s.Observed = env.Features(s.Number-1), s.Events-1
 	}
 	v.features.Observe(ev)
 	for i := range plan.Outcomes {
@@ -352,6 +353,19 @@ func (v *Visitor) score(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 		s.keep(&sc)
 		fx.Scores = append(fx.Scores, SessionScore{Session: s.ID, Event: ev.ID, Score: sc})
 	}
+}
+
+// observed returns the counters of the session; nil if there are none, or if another version kept
+// them in a form that can't be read.
+func (v *Visitor) observed(env *Env, s *Session) Features {
+	if v.features == nil && v.kept != nil && env.Features != nil {
+		f := env.Features(s.Number - 1)
+		if f.UnmarshalBinary(v.kept) == nil {
+			v.features = f
+		}
+		v.kept = nil
+	}
+	return v.features
 }
 
 // keep stores the score and carries the session's maxima over. What is not shown as a probability

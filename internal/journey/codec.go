@@ -298,6 +298,7 @@ func (w *writer) session(s *Session) {
 		w.id(a.Outcome)
 		w.double(a.Reached)
 	}
+	w.id(s.Deployment)
 	w.int(int64(s.Observed))
 	w.uint(uint64(s.FirstChunk))
 	w.uint(uint64(s.LastChunk))
@@ -399,6 +400,7 @@ func (r *reader) session(subject id.Subject) *Session {
 			Outcome: r.id(), Reached: r.double(),
 		})
 	}
+	s.Deployment = r.id()
 	s.Observed = int(r.int())
 	s.FirstChunk, s.LastChunk = r.small(), r.small()
 	if n := r.count(); n > 0 {

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -19,15 +20,15 @@ type Erased struct {
 	Actions  int64 `json:"actions"`
 }
 
-// Erase deletes everything of the subjects in tx and keeps their references on the list of the
-// erased, so that a batch that is under way can't bring rows back. It is idempotent. Destroy their
+// Erase deletes everything of the subjects in tx and keeps digests of their references, so that a
+// batch that is under way can't bring rows back. It is idempotent. Destroy their
 // keys before, and tell the worker to forget them.
 func (s *Store) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) (Erased, error) {
 	var n Erased
 	for _, sub := range subjects {
 		if _, err := tx.Exec(ctx, `
-			INSERT INTO journey_erased (tenant_id, subject, at) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, subject) DO NOTHING`, tx.TenantID(), sub, micros(s.clock.Now())); err != nil {
+			INSERT INTO journey_erased (tenant_id, digest, at) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant_id, digest) DO NOTHING`, tx.TenantID(), digest(sub), micros(s.clock.Now())); err != nil {
 			return n, fmt.Errorf("note an erasure: %w", err)
 		}
 		for _, d := range []struct {
@@ -117,4 +118,11 @@ func (s *Store) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) 
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// digest stands for an erased subject. The reference itself is random and means nothing without
+// the rows that are gone; its digest is kept so that a search for it finds nothing at all.
+func digest(sub id.Subject) []byte {
+	sum := sha256.Sum256(append([]byte("probity/journey/erased"), sub[:]...))
+	return sum[:16]
 }

@@ -58,11 +58,10 @@ func (s *Store) Session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Sessi
 			return err
 		}
 		rows.Close()
-		r := sealedState{row: row{exists: true}}
+		var r sealedState
 		err = tx.QueryRow(ctx, `
-			SELECT subject, session, opened, wake, state FROM journey_visitor
-			WHERE tenant_id = $1 AND session = $2 AND opened > 0`, t, sid).
-			Scan(&sub, (*uuidBytes)(&r.row.session), &r.row.opened, &r.row.wake, &r.state)
+			SELECT subject, `+stateColumns+` FROM journey_visitor
+			WHERE tenant_id = $1 AND session = $2 AND opened > 0`, t, sid).Scan(append([]any{&sub}, r.columns()...)...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fail.New(fail.NotFound, "there is no such session")
 		}
@@ -366,15 +365,15 @@ func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visito
 	err := s.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		found = found[:0]
 		rows, err := tx.Query(ctx, `
-			SELECT subject, session, opened, wake, state FROM journey_visitor
+			SELECT subject, `+stateColumns+` FROM journey_visitor
 			WHERE tenant_id = $1 AND opened > 0 ORDER BY opened DESC LIMIT $2`, t, look)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			o := open{sealedState: sealedState{row: row{exists: true}}}
-			if err := rows.Scan(&o.sub, (*uuidBytes)(&o.row.session), &o.row.opened, &o.row.wake, &o.state); err != nil {
+			var o open
+			if err := rows.Scan(append([]any{&o.sub}, o.columns()...)...); err != nil {
 				return err
 			}
 			found = append(found, o)

@@ -3,6 +3,7 @@ package journey
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,10 +18,11 @@ import (
 
 // row is what the store holds of a visitor in clear, as far as is known.
 type row struct {
-	exists  bool
-	session uuid.UUID
-	opened  int64
-	wake    int64
+	exists   bool
+	session  uuid.UUID
+	opened   int64
+	wake     int64
+	revision int64
 }
 
 // Change is what Save writes for one visitor: everything sealed, nothing to be computed. It is
@@ -82,7 +84,7 @@ func (s *Store) Load(ctx context.Context, t id.Tenant, subjects ...id.Subject) (
 		clear(found)
 		return eachPart(subjects, func(in string, args []any) error {
 			rows, err := tx.Query(ctx, `
-				SELECT subject, session, opened, wake, state FROM journey_visitor
+				SELECT subject, `+stateColumns+` FROM journey_visitor
 				WHERE tenant_id = $1 AND subject IN (`+in+`)`, append([]any{t}, args...)...)
 			if err != nil {
 				return err
@@ -91,9 +93,9 @@ func (s *Store) Load(ctx context.Context, t id.Tenant, subjects ...id.Subject) (
 			for rows.Next() {
 				var (
 					sub id.Subject
-					r   = sealedState{row: row{exists: true}}
+					r   sealedState
 				)
-				if err := rows.Scan(&sub, (*uuidBytes)(&r.row.session), &r.row.opened, &r.row.wake, &r.state); err != nil {
+				if err := rows.Scan(append([]any{&sub}, r.columns()...)...); err != nil {
 					return err
 				}
 				found[sub] = &r
@@ -127,6 +129,14 @@ func (s *Store) Load(ctx context.Context, t id.Tenant, subjects ...id.Subject) (
 type sealedState struct {
 	row   row
 	state []byte
+}
+
+const stateColumns = `session, opened, wake, revision, state`
+
+// columns returns where to scan stateColumns to.
+func (r *sealedState) columns() []any {
+	r.row.exists = true
+	return []any{(*uuidBytes)(&r.row.session), &r.row.opened, &r.row.wake, &r.row.revision, &r.state}
 }
 
 func (s *Store) unseal(ctx context.Context, t id.Tenant, sub id.Subject, r *sealedState) (*Visitor, error) {
@@ -188,7 +198,7 @@ func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, f
 // next returns the clear columns that fit the visitor's state. They change seldom, so that most
 // saves touch no index: a wake-up that comes too early is left as it is until it is over.
 func (r row) next(plan *Plan, v *Visitor, now time.Time) row {
-	n := row{exists: true}
+	n := row{exists: true, revision: r.revision}
 	if s := v.Session; s != nil {
 		n.session = s.ID
 		if s.Open() {
@@ -234,7 +244,7 @@ func (c *Change) count(fx *Effects) {
 }
 
 // Save writes the changes in tx, whose tenant must be theirs, and returns the subjects that have
-// been erased meanwhile: nothing of them is written.
+// been erased meanwhile: nothing of them is written. It fails with ErrStale if one was rewritten.
 func (s *Store) Save(ctx context.Context, tx *store.Tx, changes []*Change) (erased []id.Subject, err error) {
 	counts := make(map[count]int)
 	for _, c := range changes {
@@ -276,22 +286,39 @@ func (s *Store) saveState(ctx context.Context, tx *store.Tx, c *Change) (bool, e
 	)
 	switch {
 	case c.before.exists && c.before == c.after:
-		n, err = tx.Exec(ctx, `UPDATE journey_visitor SET state = $3 WHERE tenant_id = $1 AND subject = $2`,
-			c.Tenant, c.Subject, c.state)
+		n, err = tx.Exec(ctx, `
+			UPDATE journey_visitor SET state = $3 WHERE tenant_id = $1 AND subject = $2 AND revision = $4`,
+			c.Tenant, c.Subject, c.state, c.before.revision)
 	case c.before.exists:
 		n, err = tx.Exec(ctx, `
 			UPDATE journey_visitor SET state = $3, session = $4, opened = $5, wake = $6
-			WHERE tenant_id = $1 AND subject = $2`,
-			c.Tenant, c.Subject, c.state, c.after.session, c.after.opened, c.after.wake)
+			WHERE tenant_id = $1 AND subject = $2 AND revision = $7`,
+			c.Tenant, c.Subject, c.state, c.after.session, c.after.opened, c.after.wake, c.before.revision)
 	default:
 		n, err = tx.Exec(ctx, `
-			INSERT INTO journey_visitor (tenant_id, subject, state, session, opened, wake)
-			SELECT $1, $2, $3, $4, $5, $6
-			WHERE NOT EXISTS (SELECT 1 FROM journey_erased WHERE tenant_id = $1 AND subject = $2)`,
-			c.Tenant, c.Subject, c.state, c.after.session, c.after.opened, c.after.wake)
+			INSERT INTO journey_visitor (tenant_id, subject, state, session, opened, wake, revision)
+			SELECT $1, $2, $3, $4, $5, $6, 0
+			WHERE NOT EXISTS (SELECT 1 FROM journey_erased WHERE tenant_id = $1 AND digest = $7)`,
+			c.Tenant, c.Subject, c.state, c.after.session, c.after.opened, c.after.wake, digest(c.Subject))
+		return n == 1, err
 	}
-	return n == 1, err
+	if err != nil || n == 1 {
+		return n == 1, err
+	}
+	err = tx.QueryRow(ctx, `SELECT revision FROM journey_visitor WHERE tenant_id = $1 AND subject = $2`,
+		c.Tenant, c.Subject).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = ErrStale
+	}
+	return false, err
 }
+
+// ErrStale says that a visitor's state was rewritten, by a rectification, since it was loaded. Load
+// it again.
+var ErrStale = errors.New("the visitor's state was rewritten meanwhile")
 
 func (s *Store) saveParts(ctx context.Context, tx *store.Tx, c *Change) error {
 	for _, k := range c.chunks {

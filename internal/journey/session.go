@@ -44,7 +44,8 @@ type Session struct {
 	Scores   []Score
 	Actions  []MapState
 
-	Authenticated bool // an identity other than the cookie was given in this session
+	Deployment    uuid.UUID // that the latest event came through
+	Authenticated bool      // an identity other than the cookie was given in this session
 
 	// Observed is the first event that the predictions of this session know of; -1 if none are made.
 	Observed int
@@ -54,8 +55,13 @@ type Session struct {
 
 	heard   time.Time          // when the latest event reached us
 	history bool               // the latest event was imported
+	final   Features           // what was counted when the session ended
 	steps   map[uuid.UUID]step // how far segments, outcomes and event triggers have come
 }
+
+// Features returns what was counted of a session that Effects says has ended, for the making of
+// training rows; nil if nothing was counted, because it was not allowed.
+func (s *Session) Features() Features { return s.final }
 
 // copy returns a session that later steps do not change.
 func (s *Session) copy() *Session {

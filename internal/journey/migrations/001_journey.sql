@@ -94,12 +94,13 @@ CREATE TABLE journey_count (
     PRIMARY KEY (tenant_id, day, what, id)
 ) /* WITHOUT ROWID */;
 
--- Data subjects that were erased. A batch that was under way must not bring their rows back.
+-- Digests of the references of data subjects that were erased. A batch that was under way must not
+-- bring their rows back.
 CREATE TABLE journey_erased (
     tenant_id BYTEA NOT NULL,
-    subject   BYTEA NOT NULL,
+    digest    BYTEA NOT NULL,
     at        BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, subject)
+    PRIMARY KEY (tenant_id, digest)
 ) /* WITHOUT ROWID */;
 
 -- +goose Down
