@@ -32,8 +32,10 @@ const (
 	longRun       = 9 // digits that make a number a personal one until shown otherwise
 	longRunPlus   = 7 // the same after a plus sign
 	fewestDigits  = longRunPlus
+	shortestCard  = 13
+	longestCard   = 19
 	escapeLayers  = 4 // of percent encoding that are looked through
-	maxSeparators = 2 // between two groups of digits, as in ") "
+	maxSeparators = 3 // between two groups of digits, as in " / "
 )
 
 // mask replaces e-mail addresses, phone numbers and long runs of digits in s.
@@ -244,7 +246,9 @@ func candidateAt(s string, where scope) candidate {
 			gap++
 			i += size
 			continue
-		case !seenDigit || gap >= maxSeparators:
+		case !seenDigit || gap >= maxSeparators || where == inPath && c.lead == 0 && len(c.digits) > longestCard:
+			// The last condition keeps the work linear: such a path is read group by group, and
+			// nothing longer than a card would be found in it.
 			c.close(&group)
 			return c
 		case r == ' ' || r == '-' || r == '.' || r == '(' || r == ')' || r == '\u00a0' || r == '\u2011' || r == '\u2013':
@@ -279,7 +283,7 @@ func (c *candidate) close(group *int) {
 func (c *candidate) verdict(where scope) string {
 	n := len(c.digits)
 	phone := c.lead == '+' && n >= longRunPlus || n >= longRun && (c.lead != 0 || len(c.groups) > 1)
-	card := n >= 13 && n <= 19 && luhn(c.digits)
+	card := n >= shortestCard && n <= longestCard && luhn(c.digits)
 	if where == inPath && len(c.groups) > 1 && c.lead == 0 {
 		phone = len(c.groups) == 3 && c.groups[0] == 3 && c.groups[1] == 3 && c.groups[2] == 4
 		if !phone && !card && c.run {
@@ -357,7 +361,7 @@ func maskEscaped(s string, where scope, plus bool, escape func(string) string) s
 // maskText masks what people write. It looks through percent encoding too: sites copy encoded
 // addresses into titles and attributes.
 func maskText(s string) string {
-	return maskEscaped(s, inText, false, func(m string) string { return m })
+	return mask(maskEscaped(s, inText, false, func(m string) string { return m }), inText)
 }
 
 // maskPath masks a path or a fragment.

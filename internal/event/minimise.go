@@ -174,9 +174,11 @@ func clickNetwork(key string) string {
 
 // isClickID tells whether s has the form of a click identifier, so that nothing else travels as one.
 func isClickID(s string) bool {
-	if s == "" || len(s) > 256 {
-		return false
-	}
+	return len(s) <= 256 && isPlain(s) && strings.Trim(s, "0123456789-.") != ""
+}
+
+// isPlain tells whether s needs no encoding in a query.
+func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isWordByte(c) && c != '-' && c != '.' {
 			return false
@@ -185,11 +187,15 @@ func isClickID(s string) bool {
 	return true
 }
 
-// listed tells whether key matches one of the patterns.
+// listed tells whether key matches one of the patterns. What a star matches must be a short plain
+// word, so that no value travels as a key.
 func listed(patterns []string, key string) bool {
 	for _, p := range patterns {
-		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasPrefix(key, prefix) || p == key {
+		if p == key {
 			return true
+		}
+		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasPrefix(key, prefix) && isPlain(key) {
+			return len(key) <= maxKeptName && mask(key, inText) == key
 		}
 	}
 	return false
@@ -207,12 +213,10 @@ func unescapeQuery(s string) string {
 
 // escapeKey gives a listed key its encoding back, if it needs one.
 func escapeKey(key string) string {
-	for i := range len(key) {
-		if c := key[i]; !isWordByte(c) && c != '-' && c != '.' {
-			return escapeQuery(key)
-		}
+	if isPlain(key) {
+		return key
 	}
-	return key
+	return escapeQuery(key)
 }
 
 // withoutParameters drops ";name=value" from every segment of a path: session identifiers travel

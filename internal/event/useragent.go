@@ -13,8 +13,8 @@ func ClassifyUA(ua string) (Browser, Device) {
 		return Browser{}, Device{}
 	}
 	u := useragent.Parse(ua)
-	b := Browser{Version: majorVersion(u.Version)}
-	d := Device{OSFamily: u.OS, OSVersion: majorVersion(u.OSVersion), Mobile: u.Mobile || u.Tablet}
+	b := Browser{Version: digits(majorVersion(u.Version))}
+	d := Device{OSFamily: u.OS, OSVersion: digits(majorVersion(u.OSVersion)), Mobile: u.Mobile || u.Tablet}
 	switch {
 	case u.Bot:
 		d.Category, d.Type = "other", "bot"
@@ -53,6 +53,14 @@ func family(name string) string {
 		return name
 	}
 	return ""
+}
+
+// digits returns s if it is a number, else "": the parser takes a processor's name for a version.
+func digits(s string) string {
+	if strings.Trim(s, "0123456789") != "" {
+		return ""
+	}
+	return s
 }
 
 // majorVersion returns what stands before the first dot, dash, underscore or space.
