@@ -15,13 +15,6 @@ import (
 	"probity/verify"
 )
 
-// Kinds of the ledger entries that rights makes.
-const (
-	entryReceived  = "rights.received"
-	entryCompleted = "rights.completed"
-	entryErased    = "erasure.done"
-)
-
 // certificateBody is what a certificate states. It names no person: whoever holds the request's id
 // knows whom it is about, nobody else needs to.
 type certificateBody struct {
@@ -79,9 +72,9 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	kind := entryCompleted
+	kind := ledger.RightsCompleted
 	if j.typ == Erasure {
-		kind = entryErased
+		kind = ledger.ErasureDone
 	}
 	return r.step(ctx, j, stepCertify, Certifying, func(tx *store.Tx, j *job) error {
 		index, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: kind, Payload: entry})
@@ -101,7 +94,7 @@ func (r *Room) stepCertify(ctx context.Context, j *job) error {
 	if err != nil {
 		return fmt.Errorf("prove the ledger entry: %w", err)
 	}
-	signer, key, err := r.Signers(ctx, j.tenant)
+	signer, key, err := r.Ledger.Signing(ctx, j.tenant)
 	if err != nil {
 		return err
 	}

@@ -202,7 +202,7 @@ func (r *Request) Validate() error {
 	switch r.Type {
 	case Access, Portability, Erasure:
 		if len(r.Replacements) > 0 {
-			return fail.Field("replacementTerms", "Invalid data")
+			return fail.New(fail.Invalid, "Invalid data")
 		}
 	case Rectification:
 		if len(r.Replacements) == 0 {

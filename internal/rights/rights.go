@@ -61,10 +61,9 @@ type Ledger interface {
 	Receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error)
 	// ForgetSubject deletes what the log's commitments of the subject stand for; the commitments stay.
 	ForgetSubject(ctx context.Context, tx *store.Tx, s id.Subject) (int64, error)
+	// Signing returns the key that signs the log, and with it the certificates.
+	Signing(ctx context.Context, t id.Tenant) (note.Signer, string, error)
 }
-
-// Signers hands out the organisation's signing key, which is also the key of its log.
-type Signers func(ctx context.Context, t id.Tenant) (note.Signer, string, error)
 
 // Store is one place that holds what belongs to data subjects. Every room with a table that has a
 // column for the subject must be one: the verification of an erasure reads the database's own
@@ -133,7 +132,6 @@ type Deps struct {
 	Keys       Keys
 	People     People
 	Ledger     Ledger
-	Signers    Signers
 	Stores     []Store // in the order of deletion
 	Models     Models
 	Bus        Publisher

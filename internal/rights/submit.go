@@ -67,7 +67,7 @@ func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, er
 	}
 	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		tx.AfterCommit(r.announce)
-		if _, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: entryReceived, Payload: entry}); err != nil {
+		if _, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.RightsReceived, Payload: entry}); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `

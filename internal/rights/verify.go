@@ -48,7 +48,7 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 // kept is what an erasure leaves in Probity's own stores.
 var kept = []Kept{
 	{
-		What:    "keyed digests of the identifiers, which nobody can turn back",
+		What:    "keyed digests of the identifiers, which nobody can turn back, and digests of the erased devices' random references",
 		Why:     "so that late or replayed events, and restored backups, do not bring the person back",
 		Article: "Art. 5(1)(f), 17(1)",
 	},
@@ -138,6 +138,7 @@ func (r *Room) rowsOf(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 }
 
 type column struct{ table, column string }
+
 
 // subjectColumns lists the columns that hold a subject reference. By the rule of the house these
 // are called subject, or something that ends in _subject, and stand next to a tenant_id.
