@@ -14,7 +14,7 @@ import (
 // with the next write. So a write costs one fsync however many wait for it, and nobody waits for a
 // timer.
 type committer struct {
-	publish func(ctx context.Context, groups []*group) error // sets seq of each, or returns why none is stored
+	publish func(ctx context.Context, groups []*group) // sets seq or err of each
 	wait    time.Duration
 
 	mu     sync.Mutex // guards what follows
@@ -40,7 +40,7 @@ type group struct {
 	err     error
 }
 
-func newCommitter(partitions int, wait time.Duration, publish func(context.Context, []*group) error) *committer {
+func newCommitter(partitions int, wait time.Duration, publish func(context.Context, []*group)) *committer {
 	return &committer{
 		publish: publish,
 		wait:    wait,
@@ -132,11 +132,14 @@ func (c *committer) write(batch []*group) {
 		sealFrame(g.frame, g.n)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.wait)
-	err := c.publish(ctx, batch)
+	c.publish(ctx, batch)
 	cancel()
 	for _, g := range batch {
-		g.err = err
-		c.giveBuffer(g.frame)
+		if g.err != nil {
+			g.err = refusal(g.err) // and the client may still hold the frame
+		} else {
+			c.giveBuffer(g.frame)
+		}
 		g.frame = nil
 		close(g.settled)
 	}

@@ -27,6 +27,7 @@ type Engine struct {
 	gen     atomic.Pointer[generation]
 	turn    sync.RWMutex // held for reading by each write, for writing while the generation changes
 	commits *committer
+	marks   marks
 
 	closing sync.Once
 }
@@ -95,7 +96,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.gen.Store(g)
-	return nil
+	return e.remember(ctx, g)
 }
 
 // connect makes one connection, which renews itself for as long as the engine is open.
@@ -147,25 +148,6 @@ func (e *Engine) checkPartition(p int) error {
 	return nil
 }
 
-// Trim implements Log.
-func (e *Engine) Trim(ctx context.Context, partition int, upto uint64) error {
-	if err := e.checkPartition(partition); err != nil {
-		return err
-	}
-	if upto == 0 {
-		return nil
-	}
-	g := e.gen.Load()
-	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(upto + 1)}
-	if e.opts.Partitions > 1 {
-		opts = append(opts, jetstream.WithPurgeSubject(g.subject(partition)))
-	}
-	if err := g.write.Purge(ctx, opts...); err != nil {
-		return fail.Wrap(fail.Unavailable, err, "the log can't be trimmed")
-	}
-	return nil
-}
-
 // Status implements Log.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
 	g, err := e.current(ctx)
@@ -182,6 +164,7 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 		Bytes:      int64(info.State.Bytes),
 		MaxBytes:   info.Config.MaxBytes,
 		Frames:     info.State.Msgs,
+		Missing:    e.missing(info),
 	}
 	for p := range s.Last {
 		if s.Last[p], err = e.last(ctx, g, p, info); err != nil {

@@ -3,10 +3,12 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,6 +44,10 @@ const (
 	stateReady     = "ready"
 )
 
+// fillingTimeout is how long another process may take to fill a new generation before it counts as
+// dead.
+const fillingTimeout = 10 * time.Minute
+
 // findOrCreate returns the newest generation that is ready. If there is none it creates one. What a
 // broken off Renew left behind is removed.
 func (e *Engine) findOrCreate(ctx context.Context) (*generation, error) {
@@ -55,7 +61,15 @@ func (e *Engine) findOrCreate(ctx context.Context) (*generation, error) {
 	if highest = max(highest, e.highestOnDisk()); highest > 0 {
 		e.opts.Logger.Error("the log could not be read and starts afresh; its damaged files are kept", "dir", e.opts.Dir, "stream", streamName(highest))
 	}
-	return e.create(ctx, highest+1, 1, stateReady)
+	g, err := e.create(ctx, highest+1, 1, stateReady)
+	if err == nil || e.server != nil {
+		return g, err
+	}
+	// Another process may have been first.
+	if newest, _, again := e.find(ctx); again == nil && newest != nil {
+		return e.adopt(ctx, newest)
+	}
+	return nil, err
 }
 
 // find returns the newest ready stream (nil if none) and the highest number in use. It deletes
@@ -78,7 +92,7 @@ func (e *Engine) find(ctx context.Context) (newest *jetstream.StreamInfo, highes
 		return nil, 0, fail.Wrap(fail.Unavailable, err, "the log engine can't list its streams")
 	}
 	for _, info := range found {
-		if info == newest {
+		if info == newest || e.server == nil && info.Config.Metadata[metaState] == stateFilling && time.Since(info.Created) < fillingTimeout {
 			continue
 		}
 		if err := e.wjs.DeleteStream(ctx, info.Config.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -88,19 +102,25 @@ func (e *Engine) find(ctx context.Context) (newest *jetstream.StreamInfo, highes
 	return newest, highest, nil
 }
 
-// adopt returns the generation that info describes, with MaxBytes brought to what is configured.
+// adopt returns the generation that info describes, with MaxBytes brought to what is configured. If
+// frames are missing it gets another identifier, so that its owner notices.
 func (e *Engine) adopt(ctx context.Context, info *jetstream.StreamInfo) (*generation, error) {
 	if have := info.Config.Metadata[metaPartitions]; have != strconv.Itoa(e.opts.Partitions) {
 		return nil, fail.Field("log.partitions", "the log has %s partitions and log.partitions is %d; the number is fixed once a log exists", have, e.opts.Partitions)
 	}
-	if info.Config.MaxBytes != e.opts.MaxBytes {
-		cfg := info.Config
+	cfg := info.Config
+	if n := e.missing(info); n > 0 {
+		e.opts.Logger.Error("the log is damaged: frames are missing", "dir", e.opts.Dir, "frames", n)
+		cfg.Metadata = maps.Clone(cfg.Metadata)
+		cfg.Metadata[metaID] = uuid.NewString()
+	}
+	if cfg.MaxBytes != e.opts.MaxBytes || cfg.Metadata[metaID] != info.Config.Metadata[metaID] {
 		cfg.MaxBytes = e.opts.MaxBytes
 		if _, err := e.wjs.UpdateStream(ctx, cfg); err != nil {
 			return nil, fail.Wrap(fail.Unavailable, err, "the log can't be set to %d bytes", e.opts.MaxBytes)
 		}
 	}
-	return e.handle(ctx, streamNumber(info.Config.Name), info.Config.Metadata[metaID])
+	return e.handle(ctx, streamNumber(cfg.Name), cfg.Metadata[metaID])
 }
 
 // handle returns the generation with both its handles.
@@ -140,8 +160,7 @@ func (e *Engine) config(number, first uint64, id, state string) jetstream.Stream
 		Replicas:    e.opts.Replicas,
 		DenyDelete:  true,
 		// Repeats within this window are dropped by the identifier of the write.
-		Duplicates:         duplicateWindow,
-		AllowAtomicPublish: e.opts.Partitions > 1,
+		Duplicates: duplicateWindow,
 		Metadata: map[string]string{
 			metaID:         id,
 			metaPartitions: strconv.Itoa(e.opts.Partitions),
@@ -191,7 +210,7 @@ func (e *Engine) current(ctx context.Context) (*generation, error) {
 		return nil, err
 	}
 	e.replace(g, next)
-	return next, nil
+	return next, e.remember(ctx, next)
 }
 
 // replace makes next the generation. The caller holds turn.
@@ -227,6 +246,9 @@ func (e *Engine) Renew(ctx context.Context, after []uint64) error {
 		return fail.Wrap(fail.Unavailable, err, "the log can't be renewed")
 	}
 	e.replace(old, next)
+	if err := e.remember(ctx, next); err != nil {
+		return err
+	}
 	if err := e.wjs.DeleteStream(ctx, old.name()); err != nil {
 		// The next Open removes it.
 		e.opts.Logger.Warn("the old generation of the log could not be removed", "error", err)

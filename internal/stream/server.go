@@ -58,7 +58,7 @@ func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 	}
 	srv.SetLoggerV2(log, false, false, false)
 	srv.Start()
-	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
+	if log.failed() || !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 		lock.release()
@@ -103,6 +103,13 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fatal = d
+}
+
+// failed tells whether the engine gave up.
+func (l *serverLog) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatal != ""
 }
 
 // reason returns why the engine didn't start.

@@ -34,7 +34,8 @@ type Log interface {
 	// with ErrRenewed. It survives the loss of the connection. fn may keep the frame.
 	Follow(ctx context.Context, partition int, after uint64, fn func(Frame) error) error
 
-	// Trim gives up the frames of the partition up to and including upto. Numbers and followers are
+	// Trim says that the frames of the partition up to and including upto are no longer needed. They
+	// are given up at once, or when older frames of other partitions are. Numbers and followers are
 	// not disturbed.
 	Trim(ctx context.Context, partition int, upto uint64) error
 
@@ -55,11 +56,12 @@ type Frame struct {
 
 // Status is how far a log goes.
 type Status struct {
-	Generation string   // changes when the log was renewed or had to start afresh
+	Generation string   // changes when the log was renewed, had to start afresh, or was found damaged on opening
 	Last       []uint64 // per partition: a number no lower than any frame it was given and has not lost
 	Bytes      int64    // what it occupies
 	MaxBytes   int64    // where it refuses; -1: never
 	Frames     uint64   // that have not been trimmed
+	Missing    uint64   // frames that are neither there nor trimmed: the files are damaged
 }
 
 // Bus carries messages to whoever listens now, in this process or another. It is best effort: a
