@@ -95,7 +95,12 @@ func (e *postgresEngine) read(ctx context.Context, t id.Tenant, fn func(tx *Tx) 
 func (e *postgresEngine) once(ctx context.Context, t id.Tenant, level sql.IsolationLevel, readOnly bool, fn func(tx *Tx) error) error {
 	// The transaction ends with this function, not with ctx: database/sql would roll back behind fn's
 	// back while it is being committed.
-	stx, err := e.db.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: level, ReadOnly: readOnly})
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: level, ReadOnly: readOnly})
 	if err != nil {
 		return err
 	}

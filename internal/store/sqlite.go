@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ type sqliteEngine struct {
 	writes *sql.DB
 	reads  *sql.DB
 	writer *writer
+
+	scrubTries int // how often scrub tries before it reports that a reader is in the way
 }
 
 // openSQLite opens or creates the file at path.
@@ -45,7 +48,7 @@ func openSQLite(ctx context.Context, path string, readers int) (_ *sqliteEngine,
 	if readers <= 0 {
 		readers = 8
 	}
-	e := &sqliteEngine{path: path}
+	e := &sqliteEngine{path: path, scrubTries: 40}
 	defer func() {
 		if err != nil {
 			_ = e.close() // the first error is the one to report
@@ -128,11 +131,26 @@ func inspectFile(path string) error {
 	case string(head[:16]) != "SQLite format 3\x00":
 		return fail.New(fail.Unavailable, "%s is not a SQLite database", path)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return fail.Wrap(fail.Unavailable, err, "the database file can't be read")
+	}
+	log, err := os.Stat(path + "-wal")
+	if err == nil && log.Size() > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil // the log may hold the pages that the file lacks
+	}
+	page := int64(binary.BigEndian.Uint16(head[16:]))
+	if page == 1 {
+		page = 65536
+	}
+	if want := page * int64(binary.BigEndian.Uint32(head[28:])); info.Size() < want {
+		return fail.New(fail.Unavailable, "the database %s is damaged: it has %d bytes instead of %d; restore it from a backup", path, info.Size(), want)
+	}
 	return nil
 }
 
 // inspect refuses a file that is damaged in a way that can be seen cheaply, however large it is:
-// schema unreadable, file cut short, or the root page of any table or index broken. check reads all.
+// schema unreadable or the root page of a table broken. check reads all.
 func (e *sqliteEngine) inspect(ctx context.Context, conn *sql.Conn) error {
 	var version string
 	if err := conn.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
@@ -253,12 +271,8 @@ func (e *sqliteEngine) admin() (*sql.DB, error) { return openPool(e.path, 1, 8<<
 
 func (e *sqliteEngine) migrated(context.Context, *sql.DB) error { return nil }
 
-// How long scrub tries before it reports that a reader is in the way, and how long it waits between
-// tries. Writers go on in between.
-const (
-	scrubTries = 40
-	scrubPause = 50 * time.Millisecond
-)
+// scrubPause is how long scrub waits between tries. Writers go on meanwhile.
+const scrubPause = 50 * time.Millisecond
 
 func (e *sqliteEngine) scrub(ctx context.Context) error {
 	for try := 1; ; try++ {
@@ -273,7 +287,7 @@ func (e *sqliteEngine) scrub(ctx context.Context) error {
 		if !busy {
 			return nil
 		}
-		if try == scrubTries {
+		if try >= e.scrubTries {
 			return fail.New(fail.Unavailable, "a long-running reader keeps deleted rows in the write-ahead log of %s; try again", e.path)
 		}
 		pause := time.NewTimer(scrubPause)

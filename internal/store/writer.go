@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -33,7 +34,11 @@ type writer struct {
 	head   int
 	closed bool
 	wake   chan struct{} // capacity 1: something was queued, or the writer was closed
-	ended  chan struct{} // closed when the goroutine has returned
+	ended  chan struct{} // closed when the goroutine has returned for good
+
+	// Only the goroutine touches these: what it is at, for the case that a closure ends the goroutine.
+	group *group
+	job   *job
 }
 
 // job is one queued closure, or one operation that must run outside of a transaction.
@@ -45,7 +50,8 @@ type job struct {
 
 	state    atomic.Int32 // waiting, started or dropped
 	err      error
-	panicked any
+	panicked any  // what the closure panicked with
+	exited   bool // the closure ended its goroutine, as a test's FailNow does
 	after    []func()
 	done     chan struct{}
 }
@@ -89,7 +95,10 @@ func (w *writer) do(j *job) error {
 		}
 		<-j.done
 	}
-	if j.panicked != nil {
+	switch {
+	case j.exited:
+		runtime.Goexit()
+	case j.panicked != nil:
 		panic(j.panicked)
 	}
 	return j.err
@@ -126,13 +135,24 @@ func (w *writer) next() (j *job, closed bool) {
 }
 
 func (w *writer) loop() {
-	defer close(w.ended)
+	over := false
+	defer func() {
+		if over {
+			close(w.ended)
+			return
+		}
+		// A closure called runtime.Goexit, which nothing can stop. Another goroutine takes over.
+		go w.takeOver()
+	}()
 	for {
 		j, closed := w.next()
 		switch {
 		case j != nil:
-			w.group(j)
+			w.group = &group{w: w}
+			w.group.gather(j)
+			w.group.finish()
 		case closed:
+			over = true
 			return
 		default:
 			<-w.wake
@@ -140,34 +160,61 @@ func (w *writer) loop() {
 	}
 }
 
-// group runs j and whatever is queued behind it, commits, and releases all callers.
-func (w *writer) group(j *job) {
-	g := group{w: w}
+// takeOver goes on after a closure has ended the goroutine: its changes are undone, the others of
+// its group run again. If it was a function registered with AfterCommit, all is committed already.
+func (w *writer) takeOver() {
+	if g := w.group; g.open {
+		w.job.exited = true
+		g.lose(w.job, errPanicked)
+	} else {
+		g.releaseHeld()
+	}
+	w.group.finish()
+	w.loop()
+}
+
+// group is one commit in the making.
+type group struct {
+	w     *writer
+	open  bool   // a transaction is running
+	held  []*job // ran well in it, to be released by the commit
+	again []*job // ran well in one that was given up because of another
+	ops   []*job // to run outside of a transaction
+}
+
+// gather runs j and whatever is queued behind it.
+func (g *group) gather(j *job) {
 	statements := 0
-	for n := 0; j != nil; n++ {
+	for n := 1; ; n++ {
 		if j.op != nil {
 			g.ops = append(g.ops, j)
 		} else {
 			statements += g.run(j)
 		}
 		if n >= groupJobs || statements >= groupStatements {
-			break
+			return
 		}
-		j, _ = w.next()
-	}
-	g.commit()
-	for _, j := range g.ops {
-		j.err = j.op(j.ctx, w.conn)
-		close(j.done)
+		if j, _ = g.w.next(); j == nil {
+			return
+		}
 	}
 }
 
-// group is one commit in the making.
-type group struct {
-	w    *writer
-	open bool   // a transaction is running
-	held []*job // ran well in it, to be released by the commit
-	ops  []*job // to run after it
+// finish commits, releases all callers and does what must be done outside of a transaction.
+func (g *group) finish() {
+	g.commit()
+	for len(g.again) > 0 {
+		j := g.again[0]
+		g.again = g.again[1:]
+		g.run(j)
+		g.commit()
+	}
+	ops := g.ops
+	g.ops = nil
+	for _, j := range ops {
+		j.err = j.op(j.ctx, g.w.conn)
+		close(j.done)
+	}
 }
 
 // run runs one closure and returns how many statements it took. A closure that fails is released at
@@ -194,9 +241,9 @@ func (g *group) run(j *job) int {
 			return 0
 		}
 	}
+	w.job = j
 	r := &run{dialect: SQLite, q: w.conn, uninterrupted: true}
 	err := call(j, &Tx{run: r, tenant: j.tenant})
-	r.end()
 	switch {
 	case w.raw.lost != nil:
 		if err == nil {
@@ -234,38 +281,22 @@ var errPanicked = errors.New("the transaction's function panicked")
 
 // call runs the closure and turns a panic into an error, so that the writer lives on.
 func call(j *job, tx *Tx) (err error) {
-	finished := false
+	defer tx.run.end()
 	defer func() {
-		if finished {
-			return
+		if p := recover(); p != nil {
+			j.panicked, err = p, errPanicked
 		}
-		if j.panicked = recover(); j.panicked == nil {
-			j.panicked = errPanicked // runtime.Goexit: a test's FailNow in the closure
-		}
-		err = errPanicked
 	}()
-	err = j.fn(tx)
-	finished = true
-	return err
+	return j.fn(tx)
 }
 
-// lose gives up the transaction because of j and runs the others again, each by itself: they have
-// done nothing wrong.
+// lose gives up the transaction because of j. The others have done nothing wrong: each will run
+// again, by itself.
 func (g *group) lose(j *job, err error) {
 	g.rollback()
 	g.release(j, err)
-	others := g.held
+	g.again = append(g.again, g.held...)
 	g.held = nil
-	g.alone(others)
-}
-
-// alone runs each job in a transaction of its own.
-func (g *group) alone(jobs []*job) {
-	for _, j := range jobs {
-		one := group{w: g.w}
-		one.run(j)
-		one.commit()
-	}
 }
 
 // commit makes the held closures durable, runs what they asked for and releases their callers.
@@ -283,7 +314,7 @@ func (g *group) commit() {
 		g.held = nil
 		if len(jobs) > 1 && !isIO(err) {
 			// A check that is due at commit fails because of one of them; alone, the others pass.
-			g.alone(jobs)
+			g.again = append(g.again, jobs...)
 			return
 		}
 		for _, j := range jobs {
@@ -297,6 +328,11 @@ func (g *group) commit() {
 			runHook(j, fn)
 		}
 	}
+	g.releaseHeld()
+}
+
+// releaseHeld releases the callers of what was committed.
+func (g *group) releaseHeld() {
 	for _, j := range g.held {
 		close(j.done)
 	}

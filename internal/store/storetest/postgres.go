@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -32,10 +33,11 @@ const role = "probity_test"
 // belong on it.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
-	admin, err := server()
+	c, err := server()
 	if err != nil {
 		t.Fatal(err)
 	}
+	admin := c.admin
 	db, err := sql.Open("pgx", admin)
 	if err != nil {
 		t.Fatalf("PROBITY_TEST_POSTGRES: %v", err)
@@ -65,108 +67,92 @@ func PostgresURL(t testing.TB) string {
 	return u.String()
 }
 
-// server returns the administrator's URL of the PostgreSQL server for tests.
-var server = sync.OnceValues(func() (string, error) {
-	admin := os.Getenv("PROBITY_TEST_POSTGRES")
-	if admin == "" {
+// cluster is the PostgreSQL server for tests.
+type cluster struct {
+	admin string    // the administrator's URL
+	alive io.Closer // the private server runs as long as this is open; nil for another's server
+}
+
+// server returns the PostgreSQL server for tests. It is kept for the life of the process.
+var server = sync.OnceValues(func() (*cluster, error) {
+	c := &cluster{admin: os.Getenv("PROBITY_TEST_POSTGRES")}
+	if c.admin == "" {
 		var err error
-		if admin, err = startServer(); err != nil {
-			return "", err
+		if c, err = startServer(); err != nil {
+			return nil, err
 		}
 	}
-	db, err := sql.Open("pgx", admin)
+	db, err := sql.Open("pgx", c.admin)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer db.Close()
+	// Test processes that share a server may get here at the same time.
 	_, err = db.Exec(`DO $$ BEGIN
 		IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '` + role + `') THEN
 			CREATE ROLE ` + role + ` LOGIN PASSWORD '` + role + `' NOSUPERUSER NOBYPASSRLS;
 		END IF;
 	EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`)
 	if err != nil {
-		return "", fmt.Errorf("create the test role: %w", err)
+		return nil, fmt.Errorf("create the test role: %w", err)
 	}
-	return admin, nil
+	return c, nil
 })
 
+// keeperScript starts the server and says so, waits for the end of its standard input, which is a
+// pipe from the test process, and then stops the server and removes its folder, however the test
+// process ended.
+const keeperScript = `
+bin=$1 dir=$2
+trap '"$bin"/pg_ctl -D "$dir"/data -m immediate stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+"$bin"/initdb -D "$dir"/data -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir"/log 2>&1 &&
+"$bin"/pg_ctl -D "$dir"/data -w -t 60 -l "$dir"/log -o "-k $dir -c listen_addresses= -c fsync=off \
+	-c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB" start >>"$dir"/log 2>&1 &&
+echo ready || cat "$dir"/log
+read -r _ || true`
+
 // startServer starts a private PostgreSQL server that ends with this process.
-func startServer() (string, error) {
+func startServer() (*cluster, error) {
 	bin, err := binaries()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	who, err := account()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("/tmp", "probity-pg-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if who != nil {
 		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: who}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	// The shell lives as long as its standard input, which is a pipe from this process: however the
-	// process ends, the server is stopped and its folder removed.
-	const script = `"$1"/postgres -D "$2"/data -k "$2" -c listen_addresses= -c fsync=off \
-		-c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB \
-		-c autovacuum_naptime=600 >"$2"/log 2>&1 </dev/null &
-	server=$!
-	read -r _ || true
-	kill -INT "$server" 2>/dev/null
-	wait "$server"
-	rm -rf "$2"`
-	keeper := exec.Command("/bin/sh", "-c", script, "sh", bin, dir)
+	keeper := exec.Command("/bin/sh", "-c", keeperScript, "sh", bin, dir)
 	keeper.Dir = "/"
 	// A group of its own: an interrupt typed at the terminal must not end the shell before it has
 	// cleaned up.
 	keeper.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
-	if _, err := keeper.StdinPipe(); err != nil {
-		return "", err
+	alive, err := keeper.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	said, err := keeper.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
 	if err := keeper.Start(); err != nil {
-		return "", err
+		return nil, err
 	}
-	if out, err := exec.Command(filepath.Join(bin, "pg_isready"), "-h", dir, "-t", "30").CombinedOutput(); err != nil {
-		if err := await(dir); err != nil {
-			return "", fmt.Errorf("the test PostgreSQL does not answer: %w\n%s", err, out)
-		}
+	var line [4096]byte
+	n, err := said.Read(line[:])
+	if string(line[:n]) != "ready\n" {
+		return nil, fmt.Errorf("the test PostgreSQL does not start (%v):\n%s", err, line[:n])
 	}
-	return "postgres://postgres@/postgres?host=" + url.QueryEscape(dir), nil
+	return &cluster{admin: "postgres://postgres@/postgres?host=" + url.QueryEscape(dir), alive: alive}, nil
 }
-
-// await tries to connect until the server answers; psql itself does the waiting between tries.
-func await(dir string) error {
-	db, err := sql.Open("pgx", "postgres://postgres@/postgres?host="+url.QueryEscape(dir))
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	for range 300 {
-		if err = db.Ping(); err == nil {
-			return nil
-		}
-		if perr := pause(); perr != nil {
-			return perr
-		}
-	}
-	log, _ := os.ReadFile(filepath.Join(dir, "log")) // without it the error alone must do
-	return fmt.Errorf("%w\n%s", err, log)
-}
-
-// pause lets a tenth of a second pass.
-func pause() error { return exec.Command("sleep", "0.1").Run() }
 
 // binaries returns the folder of the newest installed PostgreSQL server.
 func binaries() (string, error) {
