@@ -1,0 +1,125 @@
+// Package consent decides what may be done with a person's data. It keeps the purposes and the
+// notices of an organisation, records choices, withdrawals and objections in the ledger, and answers
+// the gate's question: is there a lawful basis, right now, to process this subject's data for this
+// purpose?
+//
+// The state of a subject is a fold over its records; there is no other copy of it. The newest record
+// that mentions a purpose counts. A refusal, withdrawal or objection on one device of a person
+// closes the purpose on all of them; a grant opens it only on the device it was given on, so that
+// merging identities never widens consent.
+package consent
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/clock"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/ledger"
+	"probity/internal/recent"
+	"probity/internal/store"
+	"probity/internal/subject"
+)
+
+// The numbers of this room.
+const (
+	Validity      = 182 * 24 * time.Hour // how long a grant and a refusal live, both the same
+	NonceLife     = 24 * time.Hour       // from showing a notice to the choice
+	CacheLife     = 5 * time.Second      // how long a state is believed if no announcement comes
+	cacheSubjects = 1 << 15              // states remembered at least
+)
+
+// Keys seals ledger entries and makes the nonce key. *vault.Vault implements it.
+type Keys interface {
+	subject.Keys
+}
+
+// Publisher announces what changed. *stream.Engine implements it. Publishing is fire and forget.
+type Publisher interface {
+	Publish(topic string, data []byte) error
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Room keeps consent. It is safe for concurrent use.
+type Room struct {
+	db       *store.DB
+	ledger   *ledger.Ledger
+	subjects *subject.Room
+	keys     Keys
+	clk      clock.Clock
+	bus      Publisher
+
+	settings *recent.Cache[id.Tenant, *settings]
+	gate     *gate
+}
+
+// New returns the room. bus may be nil: then nothing is announced, and other processes learn of a
+// change after CacheLife. Call Migrate before anything else.
+func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk clock.Clock, bus Publisher) *Room {
+	return &Room{
+		db:       db,
+		ledger:   l,
+		subjects: subjects,
+		keys:     keys,
+		clk:      clk,
+		bus:      bus,
+		settings: recent.New[id.Tenant, *settings](1024),
+		gate:     newGate(),
+	}
+}
+
+// Migrate creates or updates the room's tables. The ledger and the subjects must be migrated first.
+func (r *Room) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return r.db.Migrate(ctx, "consent", files)
+}
+
+// UI says how a choice was made.
+type UI struct {
+	Component string `json:"component"`          // "banner", "preferences"; "form" and "link" on our own pages
+	Action    string `json:"action"`             // "accept_all", "reject_all", "save" or "withdraw_all"
+	DwellMS   int    `json:"dwell_ms"`           // milliseconds that the notice was visible
+	Trusted   bool   `json:"trusted"`            // the browser says that a person and not a script made the click
+	Viewport  string `json:"viewport,omitempty"` // "m" or "d"
+}
+
+// Choice is what a visitor chose about every purpose.
+type Choice struct {
+	Deployment uuid.UUID
+	Nonce      string     // from Nonce, for the notice that was shown
+	Visitor    *uuid.UUID // nil: none known
+	Purposes   map[string]bool
+	UI         UI
+	GPC, DNT   bool      // signals of the request
+	ClientTime time.Time // the browser's clock; kept apart, never relied upon
+}
+
+// Withdrawal takes consent back. Either Visitor or Subject says whose.
+type Withdrawal struct {
+	Deployment uuid.UUID
+	Visitor    uuid.UUID
+	Subject    id.Subject
+	Purposes   []string // nil: all
+	UI         UI
+	ClientTime time.Time
+}
+
+// unavailable keeps failures that already have a kind and turns all others into Unavailable: the
+// gate stays shut while the store is out of reach.
+func unavailable(err error, doing string) error {
+	if _, ok := errors.AsType[*fail.Error](err); ok {
+		return err
+	}
+	return fail.Wrap(fail.Unavailable, err, "Could not %s", doing)
+}

@@ -1,0 +1,280 @@
+package consent
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+)
+
+// settingsLife is how long an organisation's purposes, notices and declarations are believed
+// without reading them again. What this process publishes counts at once.
+const settingsLife = CacheLife
+
+// settings is an immutable snapshot of what an organisation published.
+type settings struct {
+	loaded       time.Time
+	purposes     []Purpose // in the order shown
+	notices      []edition // oldest first
+	declarations []Declared
+}
+
+// edition is one published notice in one language, without its artefact.
+type edition struct {
+	Notice
+	material  bool
+	published time.Time
+	ledger    int64
+}
+
+// Declared is a declared basis as it was recorded.
+type Declared struct {
+	Record     uuid.UUID
+	Deployment uuid.UUID // zero: every deployment
+	Basis      Basis
+	Purposes   []string
+	Assessment string
+	At         time.Time
+	Ended      time.Time // zero: in force
+	Ledger     int64
+}
+
+func (d *Declared) holds(purpose string, at time.Time) bool {
+	return slices.Contains(d.Purposes, purpose) && !at.Before(d.At) && (d.Ended.IsZero() || at.Before(d.Ended))
+}
+
+// published returns the edition, nil if there is none.
+func (s *settings) published(notice string, version int, language string) *edition {
+	for i := range s.notices {
+		if e := &s.notices[i]; e.ID == notice && e.Version == version && e.Language == language {
+			return e
+		}
+	}
+	return nil
+}
+
+// current returns the newest edition in the language, or in the first language of the newest
+// version if that one was never published in it.
+func (s *settings) current(notice, language string) *edition {
+	var best *edition
+	for i := range s.notices {
+		e := &s.notices[i]
+		if e.ID != notice {
+			continue
+		}
+		if best == nil || e.Version > best.Version || e.Version == best.Version && e.Language == language {
+			best = e
+		}
+	}
+	return best
+}
+
+// materialAt returns, for each notice, the newest version up to the instant that changed something
+// of substance: grants under earlier versions are suspended.
+func (s *settings) materialAt(at time.Time) map[string]int {
+	var out map[string]int
+	for _, e := range s.notices {
+		if e.material && !at.Before(e.published) && e.Version > out[e.ID] {
+			if out == nil {
+				out = map[string]int{}
+			}
+			out[e.ID] = e.Version
+		}
+	}
+	return out
+}
+
+func (s *settings) purpose(id string) *Purpose {
+	for i := range s.purposes {
+		if s.purposes[i].ID == id {
+			return &s.purposes[i]
+		}
+	}
+	return nil
+}
+
+func (s *settings) purposeIDs() []string {
+	out := make([]string, len(s.purposes))
+	for i, p := range s.purposes {
+		out[i] = p.ID
+	}
+	return out
+}
+
+// declared returns the declaration that is in force for the purpose, nil if there is none.
+func (s *settings) declared(deployment uuid.UUID, purpose string, at time.Time) *Declared {
+	for i := range s.declarations {
+		d := &s.declarations[i]
+		if (d.Deployment == uuid.Nil || d.Deployment == deployment) && d.holds(purpose, at) {
+			return d
+		}
+	}
+	return nil
+}
+
+// heldAt tells whether the declaration of that record id was in force at the instant.
+func (s *settings) heldAt(record, purpose string, at time.Time) bool {
+	for i := range s.declarations {
+		if d := &s.declarations[i]; d.Record.String() == record {
+			return d.holds(purpose, at)
+		}
+	}
+	return false
+}
+
+// tenant returns the settings, from memory if they are fresh.
+func (r *Room) tenant(ctx context.Context, t id.Tenant) (*settings, error) {
+	now := r.clk.Now()
+	if s, ok := r.settings.Get(t); ok {
+		if age := now.Sub(s.loaded); age >= 0 && age < settingsLife {
+			return s, nil
+		}
+	}
+	epoch := r.settings.Epoch()
+	s, err := r.loadSettings(ctx, t, now)
+	if err != nil {
+		return nil, unavailable(err, "read the purposes of an organisation")
+	}
+	r.settings.Put(t, s, epoch)
+	return s, nil
+}
+
+func (r *Room) loadSettings(ctx context.Context, t id.Tenant, now time.Time) (*settings, error) {
+	var s *settings
+	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
+		s, err = readSettings(ctx, tx, now)
+		return err
+	})
+	return s, err
+}
+
+func readSettings(ctx context.Context, tx *store.Tx, now time.Time) (*settings, error) {
+	s := &settings{loaded: now}
+	if err := s.readPurposes(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := s.readNotices(ctx, tx); err != nil {
+		return nil, err
+	}
+	return s, s.readDeclarations(ctx, tx)
+}
+
+func (s *settings) readPurposes(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT body FROM consent_purpose WHERE tenant_id = $1 ORDER BY place`, tx.TenantID())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body string
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		var p Purpose
+		if err := json.Unmarshal([]byte(body), &p); err != nil {
+			return err
+		}
+		s.purposes = append(s.purposes, p)
+	}
+	return rows.Err()
+}
+
+func (s *settings) readNotices(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.Query(ctx, `
+		SELECT body, sha256, material, published, ledger FROM consent_notice
+		WHERE tenant_id = $1 ORDER BY published, id, version, ledger`, tx.TenantID())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e edition
+		var body string
+		var sum []byte
+		var published int64
+		if err := rows.Scan(&body, &sum, &e.material, &published, &e.ledger); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(body), &e.Notice); err != nil {
+			return err
+		}
+		e.SHA256 = hex.EncodeToString(sum)
+		e.published = time.UnixMicro(published).UTC()
+		s.notices = append(s.notices, e)
+	}
+	return rows.Err()
+}
+
+func (s *settings) readDeclarations(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.Query(ctx, `
+		SELECT record, deployment, basis, purposes, assessment, declared, ended, ledger FROM consent_basis
+		WHERE tenant_id = $1 ORDER BY ledger`, tx.TenantID())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d Declared
+		var purposes string
+		var at, ended int64
+		if err := rows.Scan(&d.Record, &d.Deployment, &d.Basis, &purposes, &d.Assessment, &at, &ended, &d.Ledger); err != nil {
+			return err
+		}
+		d.Purposes = strings.Split(purposes, ",")
+		d.At = time.UnixMicro(at).UTC()
+		if ended != 0 {
+			d.Ended = time.UnixMicro(ended).UTC()
+		}
+		s.declarations = append(s.declarations, d)
+	}
+	return rows.Err()
+}
+
+// Purposes returns the organisation's purposes in the order they are shown.
+func (r *Room) Purposes(ctx context.Context, t id.Tenant) ([]Purpose, error) {
+	s, err := r.tenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(s.purposes), nil
+}
+
+// Notice returns the newest notice in a language, or in another if it was not published in that
+// one; fail.NotFound if there is none at all.
+func (r *Room) Notice(ctx context.Context, t id.Tenant, lang string) (*Notice, error) {
+	s, err := r.tenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	e := s.current(DefaultNotice, lang)
+	if e == nil {
+		return nil, fail.New(fail.NotFound, "The organisation has published no notice yet.")
+	}
+	n := e.Notice
+	return &n, nil
+}
+
+// Languages returns the languages of the newest notice, sorted.
+func (r *Room) Languages(ctx context.Context, t id.Tenant) ([]string, error) {
+	s, err := r.tenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	newest := s.current(DefaultNotice, "")
+	var out []string
+	for _, e := range s.notices {
+		if newest != nil && e.ID == newest.ID && e.Version == newest.Version {
+			out = append(out, e.Language)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}

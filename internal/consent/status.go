@@ -1,0 +1,139 @@
+package consent
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/id"
+)
+
+// Status is the state of a purpose for a subject, in the words of the W3C Data Privacy Vocabulary
+// where it has them.
+type Status string
+
+// The statuses. Given is the only one that opens the gate.
+const (
+	Unknown   Status = "ConsentUnknown"   // never asked, or never answered
+	Given     Status = "ConsentGiven"     // in force
+	Refused   Status = "ConsentRefused"   // asked, and no
+	Withdrawn Status = "ConsentWithdrawn" // given once, taken back by the person
+	Expired   Status = "ConsentExpired"   // given or refused once, older than its validity
+	Suspended Status = "ConsentRequested" // given under a notice that has changed materially since
+	Objected  Status = "Objected"         // the person objected to another basis (Art. 21)
+)
+
+// denies tells whether the status closes the purpose on all devices of the person, and to any other
+// basis.
+func (s Status) denies() bool { return s == Refused || s == Withdrawn || s == Objected }
+
+// Effect is what one record says about one purpose.
+type Effect struct {
+	Purpose string
+	Status  Status
+}
+
+// Record is one choice, withdrawal, objection or expiry.
+type Record struct {
+	ID              uuid.UUID
+	Subject         id.Subject
+	Ledger          int64 // index in the tenant's log
+	Kind            string
+	Source          string // "banner", "preferences", "link", "form", "api"
+	Deployment      uuid.UUID
+	At              time.Time // the server's clock; from this instant the record counts
+	Until           time.Time // zero: no end
+	Notice          string
+	Version         int
+	Language        string
+	Effects         []Effect // sorted by purpose
+	ConflictsWithGP bool     // granted although the browser sent Global Privacy Control
+}
+
+// State is the effective state of one purpose for one subject.
+type State struct {
+	Purpose       string
+	Status        Status
+	Since         time.Time // zero for Unknown
+	Until         time.Time // end of validity; zero: none
+	NoticeVersion int
+	Ledger        int64 // the entry that decides; -1: none
+	RecordID      uuid.UUID
+	Elsewhere     bool // another device of the same person decides: it refused, this one did not
+}
+
+// Ground is the lawful basis that the gate found. It is stored with whatever is processed on it.
+type Ground struct {
+	Basis    string // "consent", or the declared one
+	Ledger   int64  // entry of the grant, or of the declaration
+	Declared string // record id of the declaration; empty: consent
+}
+
+// Basis is a lawful basis of Art. 6(1).
+type Basis string
+
+// The bases.
+const (
+	Consent            Basis = "consent"             // 6(1)(a)
+	Contract           Basis = "contract"            // 6(1)(b)
+	LegalObligation    Basis = "legal_obligation"    // 6(1)(c)
+	VitalInterests     Basis = "vital_interests"     // 6(1)(d)
+	PublicTask         Basis = "public_task"         // 6(1)(e)
+	LegitimateInterest Basis = "legitimate_interest" // 6(1)(f)
+)
+
+// Article returns the paragraph of the GDPR, such as "6(1)(a)", empty for an unknown basis.
+func (b Basis) Article() string {
+	switch b {
+	case Consent:
+		return "6(1)(a)"
+	case Contract:
+		return "6(1)(b)"
+	case LegalObligation:
+		return "6(1)(c)"
+	case VitalInterests:
+		return "6(1)(d)"
+	case PublicTask:
+		return "6(1)(e)"
+	case LegitimateInterest:
+		return "6(1)(f)"
+	}
+	return ""
+}
+
+// encodeEffects writes effects as they stand in the table.
+func encodeEffects(effects []Effect) string {
+	var b strings.Builder
+	for i, e := range effects {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(e.Purpose)
+		b.WriteByte('=')
+		b.WriteString(string(e.Status))
+	}
+	return b.String()
+}
+
+func decodeEffects(s string) ([]Effect, error) {
+	if s == "" {
+		return nil, nil
+	}
+	parts := strings.Split(s, ",")
+	out := make([]Effect, len(parts))
+	for i, p := range parts {
+		purpose, status, ok := strings.Cut(p, "=")
+		if !ok || purpose == "" {
+			return nil, fmt.Errorf("a consent record has malformed effects")
+		}
+		switch Status(status) {
+		case Given, Refused, Withdrawn, Expired, Objected:
+		default:
+			return nil, fmt.Errorf("a consent record has an unknown status")
+		}
+		out[i] = Effect{purpose, Status(status)}
+	}
+	return out, nil
+}
