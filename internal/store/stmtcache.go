@@ -190,10 +190,15 @@ type cachedRows struct {
 }
 
 // Next notes errors of the engine, which may come late: RETURNING rows are made while being read.
+// An empty BLOB comes from the driver as a nil slice; it is made empty, as PostgreSQL gives it.
 func (r *cachedRows) Next(dest []driver.Value) error {
-	err := r.Rows.Next(dest)
-	if err != nil {
+	if err := r.Rows.Next(dest); err != nil {
 		return r.conn.note(err)
+	}
+	for i := range dest {
+		if b, ok := dest[i].([]byte); ok && b == nil {
+			dest[i] = []byte{}
+		}
 	}
 	return nil
 }
