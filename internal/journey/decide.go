@@ -239,3 +239,15 @@ func (s *Session) advanceEvents(m *ActionMap, ev *event.Event) bool {
 	}
 	return st.pattern >= len(m.Events)
 }
+
+// Purposes returns the purposes whose lawful bases the journey asks for: that of predictions, and
+// those of the action maps.
+func (p *Plan) Purposes() []string {
+	all := []string{PurposePredict}
+	for i := range p.ActionMaps {
+		if purpose := p.ActionMaps[i].purpose(); !slices.Contains(all, purpose) {
+			all = append(all, purpose)
+		}
+	}
+	return all
+}

@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/event"
+	"probity/internal/id"
+	"probity/internal/journey"
+)
+
+// Topics of the bus.
+const (
+	topicLive  = "live."  // + tenant: what the console shows while it happens
+	topicOffer = "offer." // + subject: offers for the browser
+	topicInval = "inval." // + tenant: what others must forget
+	topicPlan  = "plan."  // + tenant: the configuration has changed
+)
+
+// liveAtOnce is how many messages one batch sends to the console of each organisation. More could
+// not be read by anybody.
+const liveAtOnce = 200
+
+// Live is one message to the console. Values that identify a person are not in it: whoever may see
+// them asks the store.
+type Live struct {
+	Type        string     `json:"type"` // session, event, outcome, segment, score or offer
+	Subject     id.Subject `json:"subject"`
+	Session     uuid.UUID  `json:"session"`
+	At          time.Time  `json:"at"`
+	Name        string     `json:"name,omitempty"`  // of the event
+	Title       string     `json:"title,omitempty"` // of its page
+	Path        string     `json:"path,omitempty"`
+	State       string     `json:"state,omitempty"` // of a session: started, ended; of an offer
+	Block       string     `json:"block,omitempty"` // why an offer was not made
+	ID          *uuid.UUID `json:"id,omitempty"`    // of the outcome, segment or action map
+	Probability *float64   `json:"probability,omitempty"`
+	Max         *float64   `json:"max,omitempty"`
+	BaseRate    *float64   `json:"base_rate,omitempty"` // where there is no probability yet
+}
+
+// offerMessage is an offer as the browser gets it: the shape of the Genesys wire.
+type offerMessage struct {
+	ID         uuid.UUID             `json:"id"`
+	Media      string                `json:"mediaType"`
+	Map        uuid.UUID             `json:"actionMapId"`
+	MapVersion int                   `json:"actionMapVersion"`
+	Session    uuid.UUID             `json:"sessionId"`
+	Content    *journey.ContentOffer `json:"contentOfferProperties,omitempty"`
+}
+
+// announce tells whoever listens what a batch that is now on disk has brought about. Nothing is lost
+// with a message: it can all be read from the store.
+func (w *Worker) announce(b *batch, merged []merge) {
+	for _, m := range merged {
+		for _, s := range m.subjects {
+			w.publish(topicInval+m.tenant.String(), map[string]string{"subject": s.String(), "why": "merged"})
+		}
+	}
+	for _, part := range b.tenants() {
+		left := liveAtOnce
+		for _, g := range part.groups {
+			for i := range g.fx.Offers {
+				w.offer(g, &g.fx.Offers[i])
+			}
+			for _, m := range g.live() {
+				if left--; left < 0 {
+					break
+				}
+				w.publish(topicLive+part.tenant.String(), m)
+			}
+		}
+	}
+}
+
+func (w *Worker) offer(g *group, o *journey.Offer) {
+	if o.State != journey.Qualified {
+		return
+	}
+	w.publish(topicOffer+g.subject.String(), offerMessage{
+		ID: o.ID, Media: o.Media, Map: o.Map, MapVersion: o.MapVersion, Session: o.Session, Content: o.Content,
+	})
+}
+
+func (w *Worker) publish(topic string, message any) {
+	data, err := json.Marshal(message)
+	if err == nil {
+		err = w.Bus.Publish(topic, data)
+	}
+	if err != nil {
+		w.stats.unsent.Add(1)
+	}
+}
+
+// live returns the messages about one visitor, in order.
+func (g *group) live() []Live {
+	fx := &g.fx
+	all := make([]Live, 0, len(fx.Events)+len(fx.Started)+len(fx.Ended)+len(fx.Offers)+len(fx.Scores))
+	for _, s := range fx.Started {
+		all = append(all, Live{Type: "session", Subject: g.subject, Session: s.ID, At: s.Started, State: "started"})
+	}
+	for i := range fx.Events {
+		e := &fx.Events[i]
+		m := Live{Type: "event", Subject: g.subject, Session: e.Session, At: e.Event.At, Name: e.Event.Name}
+		if event.IsPageView(e.Event.Name) {
+			m.Title, m.Path = e.Event.Page.Title, e.Event.Page.Path
+		}
+		all = append(all, m)
+	}
+	for i := range fx.Assigned {
+		a := &fx.Assigned[i]
+		all = append(all, Live{Type: "segment", Subject: g.subject, Session: a.Session, At: a.At, ID: &a.Segment})
+	}
+	for i := range fx.Achieved {
+		a := &fx.Achieved[i]
+		all = append(all, Live{Type: "outcome", Subject: g.subject, Session: a.Session, At: a.At, ID: &a.Outcome})
+	}
+	for i := range fx.Scores {
+		s := &fx.Scores[i]
+		m := Live{Type: "score", Subject: g.subject, Session: s.Session, At: s.At, ID: &s.Outcome}
+		if s.Shown {
+			m.Probability, m.Max = &s.Probability, &s.Max
+		} else {
+			m.BaseRate = &s.BaseRate
+		}
+		all = append(all, m)
+	}
+	for i := range fx.Offers {
+		o := &fx.Offers[i]
+		all = append(all, Live{
+			Type: "offer", Subject: g.subject, Session: o.Session, At: o.Qualified,
+			State: string(o.State), Block: string(o.Block), ID: &o.Map,
+		})
+	}
+	for _, s := range fx.Ended {
+		all = append(all, Live{Type: "session", Subject: g.subject, Session: s.ID, At: s.Ended, State: "ended"})
+	}
+	return all
+}
+
+// listen hears what changes elsewhere.
+func (w *Worker) listen() (cancel func(), err error) {
+	plan, err := w.Bus.Subscribe(topicPlan+"*", func(topic string, _ []byte) {
+		if t, err := id.ParseTenant(strings.TrimPrefix(topic, topicPlan)); err == nil {
+			w.plans.drop(t)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	inval, err := w.Bus.Subscribe(topicInval+"*", func(topic string, data []byte) {
+		t, err := id.ParseTenant(strings.TrimPrefix(topic, topicInval))
+		if err != nil {
+			return
+		}
+		var m struct {
+			Subject id.Subject `json:"subject"`
+			Why     string     `json:"why"`
+		}
+		if json.Unmarshal(data, &m) != nil {
+			return
+		}
+		switch m.Why {
+		case "erased":
+			w.Forget(t, m.Subject)
+		case "consent":
+			w.recheck(t, m.Subject)
+		}
+	})
+	if err != nil {
+		plan()
+		return nil, err
+	}
+	return func() { plan(); inval() }, nil
+}
+
+// Forget drops what is held in memory of the subjects. What a batch that is under way holds of an
+// erased subject is not written: see journey.Store.Save.
+func (w *Worker) Forget(t id.Tenant, subjects ...id.Subject) {
+	for _, s := range subjects {
+		w.partition(t, s).visitors.Drop(key{t, s})
+	}
+}
+
+// PlanChanged makes the worker read the organisation's plan again. The message plan.<tenant> on the
+// bus does the same in every process.
+func (w *Worker) PlanChanged(t id.Tenant) { w.plans.drop(t) }
+
+// recheck has the loop take back what the subject no longer allows. It does not wait: whoever sends
+// messages over the bus must not be kept.
+func (w *Worker) recheck(t id.Tenant, s id.Subject) {
+	p := w.partition(t, s)
+	if !p.held.Load() {
+		return
+	}
+	b := newBatch()
+	b.group(key{t, s}).recheck = true
+	select {
+	case p.calls <- b:
+	default:
+		// The loop is busy beyond measure; the gate is asked again before any offer in any case.
+		w.stats.unsent.Add(1)
+	}
+}
+
+// Withdrawn takes back offers and scores that the subject no longer allows and returns when that is
+// written. The message inval.<tenant> with why "consent" does the same without waiting.
+func (w *Worker) Withdrawn(ctx context.Context, t id.Tenant, s id.Subject) error {
+	b := newBatch()
+	b.group(key{t, s}).recheck = true
+	return w.partition(t, s).call(ctx, b)
+}

@@ -1,0 +1,246 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"probity/internal/journey"
+	"probity/internal/recent"
+	"probity/internal/stream"
+)
+
+// partition is one partition of the log and the loop that processes it. Three goroutines share the
+// work while the partition is ours: one reads frames, one prepares batches, one writes them. Each
+// hands over through a channel; only preparing touches visitors.
+type partition struct {
+	w        *Worker
+	number   int
+	visitors *recent.Cache[key, *journey.Visitor]
+	calls    chan *batch   // what the clock and withdrawals ask for
+	hurry    chan struct{} // somebody waits for what was just accepted
+	waiting  atomic.Int32  // how many
+	done     progress
+	writing  writing
+	held     atomic.Bool // the partition is ours
+}
+
+// frameQueue is how many frames are read ahead. A frame has at most half a megabyte.
+const frameQueue = 32
+
+func newPartition(w *Worker, n, visitors int) *partition {
+	return &partition{
+		w: w, number: n,
+		visitors: recent.New[key, *journey.Visitor](max(1, visitors/2)),
+		calls:    make(chan *batch, 16),
+		hurry:    make(chan struct{}, 1),
+		done:     newProgress(),
+		writing:  newWriting(),
+	}
+}
+
+// run claims the partition again and again, and processes it while it holds it.
+func (p *partition) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := time.Duration(0)
+		l, err := p.w.claim(ctx, p.number)
+		switch {
+		case err != nil:
+			pause = time.Second
+			p.complain(ctx, err)
+		case l == nil:
+			pause = p.w.opts.Lease / 2
+		default:
+			err := p.process(ctx, l)
+			if ctx.Err() != nil {
+				p.w.release(l)
+				return
+			}
+			if !errors.Is(err, stream.ErrRenewed) && !errors.Is(err, errAgain) {
+				pause = 200 * time.Millisecond
+				p.complain(ctx, err)
+			}
+		}
+		pauseFor(ctx, pause)
+	}
+}
+
+func (p *partition) complain(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		p.w.stats.retries.Add(1)
+		p.w.Logger.Warn("a partition is processed again from its last commit", "partition", p.number, "error", err)
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// process works off the partition until something goes wrong. Whatever it was, what is in memory is
+// forgotten then: the outcome of the last write may be unknown, and the database knows it.
+func (p *partition) process(ctx context.Context, l *lease) error {
+	p.visitors.Clear()
+	p.done.start(l.seq)
+	if err := p.w.compare(ctx, l); err != nil {
+		return err
+	}
+	renewed := p.w.renewals()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	frames := make(chan stream.Frame, frameQueue)
+	batches := make(chan *batch)
+	ended := make(chan struct{}, 3)
+	p.held.Store(true)
+
+	go func() {
+		defer func() { ended <- struct{}{} }()
+		cancel(p.w.Log.Follow(ctx, p.number, l.seq, func(f stream.Frame) error {
+			select {
+			case frames <- f:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}))
+	}()
+	go func() {
+		defer func() { ended <- struct{}{} }()
+		cancel(p.write(ctx, l, batches))
+	}()
+	go func() {
+		defer func() { ended <- struct{}{} }()
+		select {
+		case <-renewed:
+			cancel(errAgain)
+		case <-ctx.Done():
+		}
+	}()
+	err := p.read(ctx, frames, batches)
+	cancel(err)
+	for range 3 {
+		<-ended
+	}
+	p.held.Store(false)
+	p.visitors.Clear()
+	p.writing.clear()
+	p.done.stop()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// read gathers and prepares batches and hands them on for writing.
+func (p *partition) read(ctx context.Context, frames <-chan stream.Frame, batches chan<- *batch) error {
+	for {
+		b, err := p.gather(ctx, frames)
+		if err != nil {
+			return err
+		}
+		if err := p.prepare(ctx, b); err != nil {
+			b.finish(err)
+			return err
+		}
+		p.writing.add(b)
+		select {
+		case batches <- b:
+		case <-ctx.Done():
+			b.finish(ctx.Err())
+			return ctx.Err()
+		}
+	}
+}
+
+// gather returns the next batch. It is as large as what has come in while the last one was written,
+// and waits a little for more while nobody waits for it: fewer, larger transactions leave more of
+// the machine to those who accept events.
+func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*batch, error) {
+	b := newBatch()
+	alive := time.NewTimer(p.w.opts.Lease / 3)
+	defer alive.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case call := <-p.calls:
+		return call, nil
+	case <-alive.C:
+		return b, nil // nothing to do but to keep the lease
+	case f := <-frames:
+		p.take(b, f)
+	}
+	p.done.begin(b.oldest)
+	linger := time.NewTimer(p.w.opts.Linger)
+	defer linger.Stop()
+	patient := p.w.opts.Linger > 0
+	for b.records < p.w.opts.Batch {
+		if !patient || p.waiting.Load() > 0 {
+			select {
+			case f := <-frames:
+				p.take(b, f)
+				continue
+			default:
+			}
+			if p.waiting.Load() > 0 || !p.writing.busy() {
+				return b, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case f := <-frames:
+			p.take(b, f)
+		case <-p.hurry:
+			patient = false
+		case <-linger.C:
+			patient = false
+		case <-p.writing.idle():
+			if !patient {
+				return b, nil
+			}
+			patient = false
+		}
+	}
+	return b, nil
+}
+
+func (p *partition) take(b *batch, f stream.Frame) {
+	if n := b.add(f, p.w.Records.Head); n > 0 {
+		p.w.stats.damaged.Add(int64(n))
+		p.w.Logger.Error("records in the log are damaged and can't be processed", "partition", p.number, "frame", f.Seq, "records", n)
+	}
+}
+
+// call hands a batch to the loop and waits until it is written. It returns at once if the partition
+// is not ours: its owner does the same.
+func (p *partition) call(ctx context.Context, b *batch) error {
+	if !p.held.Load() {
+		return nil
+	}
+	done := make(chan error, 1)
+	b.done = done
+	select {
+	case p.calls <- b:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.done.stopped():
+		return fmt.Errorf("the partition was lost while the clock was asked")
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.done.stopped():
+		return fmt.Errorf("the partition was lost while the clock was asked")
+	}
+}
