@@ -33,35 +33,41 @@ func (l *Ledger) Append(ctx context.Context, tx *store.Tx, e Entry) (index int64
 }
 
 // AppendAll adds entries in order and returns the index of the first one; the others follow without
-// a gap.
+// a gap. After an error the transaction must not be committed.
 func (l *Ledger) AppendAll(ctx context.Context, tx *store.Tx, entries []Entry) (first int64, err error) {
 	if len(entries) == 0 {
 		return 0, fail.New(fail.Invalid, "There is nothing to append to the ledger.")
 	}
-	t := tx.TenantID()
-	now := l.clk.Now()
-	prepared := make([]prepared, len(entries))
+	// All that can be refused is refused before the head moves.
+	ready := make([]prepared, len(entries), len(entries)+1)
 	for i := range entries {
-		if prepared[i], err = l.prepare(&entries[i]); err != nil {
+		if ready[i], err = l.prepare(&entries[i]); err != nil {
 			return 0, err
 		}
 	}
-	// The head's clock never goes backwards, whatever the machine's does: max() in portable SQL.
-	var size, stamped int64
-	err = tx.QueryRow(ctx, `
-		INSERT INTO ledger_head (tenant_id, size, stamped) VALUES ($1, $2, $3)
-		ON CONFLICT (tenant_id) DO UPDATE SET
-			size = ledger_head.size + excluded.size,
-			stamped = CASE WHEN excluded.stamped > ledger_head.stamped THEN excluded.stamped ELSE ledger_head.stamped END
-		RETURNING size, stamped`,
-		t, int64(len(entries)), now.UnixMicro()).Scan(&size, &stamped)
+	t := tx.TenantID()
+	now := l.clk.Now().UnixMicro()
+	size, stamped, step, err := moveHead(ctx, tx, int64(len(entries)), now)
 	if err != nil {
-		return 0, fmt.Errorf("move the head of the ledger: %w", err)
+		return 0, err
+	}
+	if step < -tolerance.Microseconds() {
+		// The note comes first, so that it stands before what was recorded under the wrong time.
+		if size, stamped, _, err = moveHead(ctx, tx, 1, now); err != nil {
+			return 0, err
+		}
+		note := stepped(stamped, now)
+		p, err := l.prepare(&note)
+		if err != nil {
+			return 0, err
+		}
+		entries, ready = append([]Entry{note}, entries...), append([]prepared{p}, ready...)
+		defer func() { first++ }()
 	}
 	first = size - int64(len(entries))
 	minute := stamped / time.Minute.Microseconds()
 	tree := &reader{ctx: ctx, tx: tx, fresh: map[int64][]byte{}}
-	for i, p := range prepared {
+	for i, p := range ready {
 		n := first + int64(i)
 		leaf := verify.Leaf{Kind: entries[i].Kind, Minute: minute, Commitment: p.commitment}
 		text := leaf.Text()
@@ -88,6 +94,34 @@ func (l *Ledger) AppendAll(ctx context.Context, tx *store.Tx, entries []Entry) (
 		}
 	}
 	return first, nil
+}
+
+// tolerance is how far the machine's clock may be set back without a note in the log.
+const tolerance = time.Minute
+
+// moveHead makes room for entries and locks the tenant's log until the transaction ends. The time
+// it returns never goes backwards, whatever the machine's clock does.
+func moveHead(ctx context.Context, tx *store.Tx, entries, now int64) (size, stamped, step int64, err error) {
+	err = tx.QueryRow(ctx, `
+		INSERT INTO ledger_head (tenant_id, size, stamped, seen, step) VALUES ($1, $2, $3, $3, 0)
+		ON CONFLICT (tenant_id) DO UPDATE SET
+			size = ledger_head.size + excluded.size,
+			stamped = CASE WHEN excluded.stamped > ledger_head.stamped THEN excluded.stamped ELSE ledger_head.stamped END,
+			step = excluded.seen - ledger_head.seen,
+			seen = excluded.seen
+		RETURNING size, stamped, step`,
+		tx.TenantID(), entries, now).Scan(&size, &stamped, &step)
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("move the head of the ledger: %w", err)
+	}
+	return size, stamped, step, nil
+}
+
+// stepped is the entry that says that the machine's clock was set back.
+func stepped(from, to int64) Entry {
+	return Entry{Kind: ClockStepped, Payload: fmt.Appendf(nil,
+		`{"schema":"probity/clock/1","type":%q,"log_time":%q,"machine_time":%q}`, ClockStepped,
+		time.UnixMicro(from).UTC().Format(time.RFC3339), time.UnixMicro(to).UTC().Format(time.RFC3339))}
 }
 
 type prepared struct {

@@ -110,6 +110,9 @@ func (a *auditor) stated(ctx context.Context, tx *store.Tx, size int64, extra []
 		if err := rows.Scan(&n, &note, &key); err != nil {
 			return err
 		}
+		if key != a.key {
+			return &Damage{-1, fmt.Sprintf("the checkpoint of %d entries is signed with a key that is not this log's", n)}
+		}
 		c, err := a.open([]byte(note), key, size)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package subject
 import (
 	"net/mail"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
@@ -57,9 +58,9 @@ func Normalise(k Kind, value string) (string, error) {
 	case Cookie, ExternalID, Facebook, AppleMessages:
 		return value, nil
 	case Twitter, Instagram:
-		value = strings.ToLower(strings.TrimPrefix(value, "@"))
-		if value == "" {
-			return "", fail.Field(string(k), "The %s is empty.", k)
+		value = strings.TrimLeftFunc(strings.ToLower(value), func(r rune) bool { return r == '@' || unicode.IsSpace(r) })
+		if value == "" || len(value) > maxValue {
+			return "", fail.Field(string(k), "The %s is empty or too long.", k)
 		}
 		return value, nil
 	case Email:
@@ -84,6 +85,9 @@ func normaliseEmail(value string) (string, error) {
 	if err != nil || domain == "" || local == "" {
 		return "", bad
 	}
+	if len(local)+1+len(domain) > maxValue {
+		return "", bad
+	}
 	return local + "@" + domain, nil
 }
 
@@ -94,9 +98,19 @@ func normalisePhone(k Kind, value string) (string, error) {
 	if !strings.HasPrefix(value, "+") {
 		return "", fail.Field(string(k), "A telephone number must start with + and the country code.")
 	}
-	n, err := phonenumbers.Parse(value, "")
-	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+	// Some numbers are read differently once they are written in full; one value must have one
+	// spelling, so those are refused.
+	once, ok := e164(value)
+	if twice, again := e164(once); !ok || !again || twice != once {
 		return "", fail.Field(string(k), "This is not a telephone number with a country code, such as +44 20 7946 0000.")
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), nil
+	return once, nil
+}
+
+func e164(value string) (string, bool) {
+	n, err := phonenumbers.Parse(value, "")
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return "", false
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), true
 }

@@ -2,7 +2,9 @@
 CREATE TABLE ledger_head (
     tenant_id BYTEA  NOT NULL PRIMARY KEY,
     size      BIGINT NOT NULL, -- number of entries
-    stamped   BIGINT NOT NULL  -- microseconds since 1970 UTC of the newest entry; never goes backwards
+    stamped   BIGINT NOT NULL, -- microseconds since 1970 UTC of the newest entry; never goes backwards
+    seen      BIGINT NOT NULL, -- what the machine's clock said at the newest entry
+    step      BIGINT NOT NULL  -- by how much that was later than at the entry before, in microseconds
 );
 
 -- One row per entry: the leaf's line and the tree hashes that it completed, level 0 first.
