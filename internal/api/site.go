@@ -1,0 +1,236 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"probity/internal/consent"
+	"probity/internal/event"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/org"
+	"probity/internal/subject"
+)
+
+// deployment finds the deployment of a call from a browser and checks the page it comes from. A
+// call without an Origin header comes from no page: a server, or the same origin.
+func (c *call) deployment(deployment uuid.UUID) (*org.Deployment, error) {
+	d, err := c.api.Org.Deployment(c.Context(), deployment)
+	if err != nil {
+		return nil, err
+	}
+	origin := c.Header.Get("Origin")
+	if origin == "" {
+		return d, nil
+	}
+	c.w.Header().Add("Vary", "Origin")
+	if !d.Allows(origin) && !c.sameOrigin(origin) {
+		return nil, fail.New(fail.Forbidden, "This deployment does not allow calls from this origin.").WithCode("origin.not.allowed")
+	}
+	c.w.Header().Set("Access-Control-Allow-Origin", origin)
+	c.w.Header().Set("Access-Control-Expose-Headers", correlationHeader+", Retry-After")
+	return d, nil
+}
+
+// sameOrigin tells whether the page was served by this server, as the privacy centre is.
+func (c *call) sameOrigin(origin string) bool { return origin == c.base() }
+
+// pathDeployment is deployment for the id in the path.
+func (c *call) pathDeployment() (*org.Deployment, error) {
+	v, err := c.pathID("deploymentId")
+	if err != nil {
+		return nil, err
+	}
+	return c.deployment(v)
+}
+
+// cached answers with bytes that everybody gets, and lets anybody keep them for some seconds.
+func (c *call) cached(mediaType string, body []byte, seconds int) error {
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	h := c.w.Header()
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(seconds))
+	h.Set("ETag", tag)
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Del("Vary")
+	if strings.Contains(c.Header.Get("If-None-Match"), tag) {
+		c.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(body)
+	return nil
+}
+
+func (c *call) cachedJSON(v any, seconds int) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	return c.cached("application/json", b.Bytes(), seconds)
+}
+
+// sdkFile serves one file of the browser SDK.
+func sdkFile(name string) func(*call) error {
+	return func(c *call) error {
+		if c.api.SDK == nil {
+			return fail.New(fail.NotFound, "There is no such file.")
+		}
+		body, err := fs.ReadFile(c.api.SDK, name)
+		if err != nil {
+			return fail.New(fail.NotFound, "There is no such file.")
+		}
+		c.w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		return c.cached(mime.TypeByExtension(path.Ext(name)), body, 3600)
+	}
+}
+
+// sdk serves a file of the browser SDK by its name.
+func (c *call) sdk() error {
+	name := c.PathValue("file")
+	if !fs.ValidPath(name) || strings.Contains(name, "/") {
+		return fail.New(fail.NotFound, "There is no such file.")
+	}
+	return sdkFile(name)(c)
+}
+
+// The numbers that the browser works with.
+const (
+	sessionIdleSeconds = 20 * 60
+	noticeSeconds      = 60 // how long a notice may be kept: a new version must reach visitors soon
+)
+
+// deploymentConfig says what the browser must know before anybody has chosen anything. It holds
+// nothing about the visitor.
+func (c *call) deploymentConfig() error {
+	v, err := c.pathID("deploymentId")
+	if err != nil {
+		return err
+	}
+	d, err := c.api.Org.Deployment(c.Context(), v)
+	if err != nil {
+		return err
+	}
+	list, err := c.api.Consent.Purposes(c.Context(), d.Tenant)
+	if err != nil {
+		return err
+	}
+	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, "en")
+	if err != nil {
+		return err
+	}
+	languages, err := c.api.Consent.Languages(c.Context(), d.Tenant)
+	if err != nil {
+		return err
+	}
+	type purpose struct {
+		ID          string `json:"id"`
+		Title       string `json:"title"`
+		Description string `json:"description"`
+		Basis       string `json:"basis"`
+	}
+	type notice struct {
+		ID      string `json:"id"`
+		Version int    `json:"version"`
+	}
+	policy := event.DefaultPolicy()
+	out := struct {
+		Deployment uuid.UUID `json:"deployment"`
+		Purposes   []purpose `json:"purposes"`
+		Notice     notice    `json:"notice"`
+		Languages  []string  `json:"languages"`
+		Idle       int       `json:"session_idle_seconds"`
+		ChoiceDays int       `json:"choice_days"`
+		QueryKeys  []string  `json:"query_keys"`
+		SearchKeys []string  `json:"search_keys"`
+		PrivacyURL string    `json:"privacy_url"`
+	}{
+		Deployment: d.ID, Purposes: []purpose{}, Notice: notice{n.ID, n.Version}, Languages: languages,
+		Idle: sessionIdleSeconds, ChoiceDays: int(consent.Validity.Hours() / 24),
+		QueryKeys: policy.QueryKeys, SearchKeys: policy.SearchKeys, PrivacyURL: c.api.Options.PrivacyURL,
+	}
+	for _, p := range list {
+		text := p.Texts[n.Language]
+		out.Purposes = append(out.Purposes, purpose{p.ID, text.Title, text.Description, string(p.Basis)})
+	}
+	return c.cachedJSON(out, noticeSeconds)
+}
+
+func (c *call) notice() error {
+	v, err := c.pathID("deploymentId")
+	if err != nil {
+		return err
+	}
+	d, err := c.api.Org.Deployment(c.Context(), v)
+	if err != nil {
+		return err
+	}
+	lang, _, _ := strings.Cut(strings.ToLower(c.URL.Query().Get("lang")), "-")
+	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, lang)
+	if err != nil {
+		return err
+	}
+	return c.cachedJSON(n, noticeSeconds)
+}
+
+// artefact is the notice as it was published, byte for byte, for ever: what a receipt cites. It is
+// the default organisation's unless a deployment is named.
+func (c *call) artefact() error {
+	version, err := strconv.Atoi(c.PathValue("version"))
+	if err != nil {
+		return fail.New(fail.NotFound, "There is no notice of that id, version and language.")
+	}
+	t, err := c.noticeTenant()
+	if err != nil {
+		return err
+	}
+	page, err := c.api.Consent.Artefact(c.Context(), t, c.PathValue("notice"), version, c.PathValue("lang"))
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	return c.cached("text/html; charset=utf-8", page, 86400)
+}
+
+func (c *call) noticeTenant() (id.Tenant, error) {
+	text := c.URL.Query().Get("deployment")
+	if text == "" {
+		return c.api.Org.Default(c.Context())
+	}
+	v, err := uuid.Parse(text)
+	if err != nil {
+		return id.Tenant{}, fail.New(fail.NotFound, "There is no such deployment.")
+	}
+	d, err := c.api.Org.Deployment(c.Context(), v)
+	if err != nil {
+		return id.Tenant{}, err
+	}
+	return d.Tenant, nil
+}
+
+// visitor finds the data subject of a cookie. Errors: ConsentRequired if nobody with it has ever
+// agreed to anything, or has been erased.
+func (c *call) visitor(t id.Tenant, cookie uuid.UUID) (id.Subject, error) {
+	s, known, err := c.api.Subjects.Lookup(c.Context(), t, subject.Cookie, cookie.String())
+	if err != nil {
+		return s, err
+	}
+	if !known {
+		return s, fail.New(fail.ConsentRequired, "Nothing is known of this visitor.").WithCode("consent.required")
+	}
+	return s, nil
+}
