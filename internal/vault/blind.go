@@ -13,6 +13,7 @@ import (
 // kindKey computes blind indexes of one kind. It holds keyed hashes for reuse: setting one up costs
 // more than using it.
 type kindKey struct {
+	key    []byte
 	hashes sync.Pool // of hash.Hash
 }
 
@@ -25,17 +26,13 @@ func (v *Vault) BlindIndex(ctx context.Context, t id.Tenant, kind, value string)
 	if err != nil {
 		return nil, err
 	}
-	found, ok := r.kinds.Load(kind)
-	if !ok {
-		found, _ = r.kinds.LoadOrStore(kind, newKindKey(r.index, kind))
-	}
-	k, ok := found.(*kindKey)
-	if !ok {
-		return nil, ErrUnreadable
+	k := r.kinds.get(kind)
+	if k == nil {
+		k = r.kinds.put(kind, newKindKey(r.index, kind))
 	}
 	h, ok := k.hashes.Get().(hash.Hash)
 	if !ok {
-		return nil, ErrUnreadable
+		h = hmac.New(sha256.New, k.key)
 	}
 	h.Reset()
 	_, _ = h.Write([]byte(value)) // a hash never fails
@@ -48,6 +45,5 @@ func (v *Vault) BlindIndex(ctx context.Context, t id.Tenant, kind, value string)
 func newKindKey(index []byte, kind string) *kindKey {
 	h := hmac.New(sha256.New, index)
 	_, _ = h.Write([]byte("probity/vault/index/v1\x00" + kind)) // a hash never fails
-	key := h.Sum(nil)
-	return &kindKey{hashes: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return &kindKey{key: h.Sum(nil)}
 }

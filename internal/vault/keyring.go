@@ -19,8 +19,36 @@ type ring struct {
 	keks   map[int64]cipher.AEAD // by epoch
 	data   dataKey
 	index  []byte
-	kinds  *sync.Map // blind-index kind → *kindKey; the index key never changes, so it outlives the ring
-	notes  *sync.Map // origin → *noteKey; likewise
+	// What is made from secrets that never change outlives the ring.
+	kinds *memo[kindKey] // by kind of blind index
+	notes *memo[noteKey] // by origin
+}
+
+// memo remembers what is costly to make. It is for few names, and never forgets.
+type memo[T any] struct {
+	mu    sync.RWMutex // guards byKey
+	byKey map[string]*T
+}
+
+// get returns what was remembered, or nil.
+func (m *memo[T]) get(key string) *T {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.byKey[key]
+}
+
+// put remembers v unless something is remembered already, and returns what is.
+func (m *memo[T]) put(key string, v *T) *T {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old := m.byKey[key]; old != nil {
+		return old
+	}
+	if m.byKey == nil {
+		m.byKey = make(map[string]*T)
+	}
+	m.byKey[key] = v
+	return v
 }
 
 // The names of a tenant's secrets. Signing keys are named noteSecret followed by their origin.
@@ -83,9 +111,6 @@ func (v *Vault) reload(ctx context.Context, t id.Tenant) (*ring, error) {
 	defer v.mu.Unlock()
 	if old := v.rings[t]; old != nil {
 		r.kinds, r.notes = old.kinds, old.notes
-		if old.epoch > r.epoch {
-			return old, nil // read before a rotation, stored after it
-		}
 	}
 	v.rings[t] = r
 	return r, nil
@@ -107,7 +132,7 @@ type wrappedSecret struct {
 
 // readRing reads and unwraps the tenant's keys; nil if it has none.
 func (v *Vault) readRing(ctx context.Context, t id.Tenant) (*ring, error) {
-	r := &ring{loaded: v.clk.Now(), keks: map[int64]cipher.AEAD{}, kinds: new(sync.Map), notes: new(sync.Map)}
+	r := &ring{loaded: v.clk.Now(), keks: map[int64]cipher.AEAD{}, kinds: new(memo[kindKey]), notes: new(memo[noteKey])}
 	err := v.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		if err := v.readKEKs(ctx, tx, r); err != nil {
 			return err
@@ -268,7 +293,7 @@ func (v *Vault) wrapping(ctx context.Context, t id.Tenant, fn func(tx *store.Tx,
 	if err != nil {
 		return err
 	}
-	for {
+	for range 8 {
 		stale := false
 		err := v.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 			stale = false
@@ -289,4 +314,5 @@ func (v *Vault) wrapping(ctx context.Context, t id.Tenant, fn func(tx *store.Tx,
 			return err
 		}
 	}
+	return fail.New(fail.Unavailable, "the tenant's keys change too fast to wrap with them")
 }

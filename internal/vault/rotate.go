@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"slices"
 
-	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
 )
@@ -45,14 +44,18 @@ func (v *Vault) Rotate(ctx context.Context, t id.Tenant) error {
 	if err != nil {
 		return err
 	}
-	if err := v.rewrapSecrets(ctx, t, r); err != nil {
-		return err
-	}
-	if err := v.rewrapSubjects(ctx, t, r); err != nil {
-		return err
-	}
-	if err := v.destroyEpochs(ctx, t, r.epoch); err != nil {
-		return err
+	for left := int64(1); left > 0; {
+		if err := v.rewrapSecrets(ctx, t, r); err != nil {
+			return err
+		}
+		if err := v.rewrapSubjects(ctx, t, r); err != nil {
+			return err
+		}
+		// On PostgreSQL a key that another process began to make before the epoch did may be committed
+		// behind the back of the first pass.
+		if left, err = v.destroyEpochs(ctx, t, r.epoch); err != nil {
+			return err
+		}
 	}
 	return v.db.Scrub(ctx)
 }
@@ -190,24 +193,24 @@ func (k *wrappedSubject) rewrap(t id.Tenant, keks map[int64]cipher.AEAD, epoch i
 	return nil
 }
 
-// destroyEpochs deletes the KEKs before epoch, provided that no key needs them any more.
-func (v *Vault) destroyEpochs(ctx context.Context, t id.Tenant, epoch int64) error {
-	err := v.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		var left int64
+// destroyEpochs deletes the KEKs before epoch, unless keys are left that need them. It returns how
+// many.
+func (v *Vault) destroyEpochs(ctx context.Context, t id.Tenant, epoch int64) (left int64, err error) {
+	err = v.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		if err := tx.QueryRow(ctx, `
 SELECT (SELECT count(*) FROM subject_key WHERE tenant_id = $1 AND epoch < $2)
      + (SELECT count(*) FROM tenant_secret WHERE tenant_id = $1 AND epoch < $2)`, t, epoch).Scan(&left); err != nil {
 			return err
 		}
 		if left > 0 {
-			return fail.New(fail.Conflict, "%d keys are still wrapped in an old epoch; rotate again", left)
+			return nil
 		}
 		_, err := tx.Exec(ctx, "DELETE FROM tenant_key WHERE tenant_id = $1 AND epoch < $2", t, epoch)
 		return err
 	})
-	if err != nil {
-		return err
+	if err != nil || left > 0 {
+		return left, err
 	}
 	_, err = v.reload(ctx, t)
-	return err
+	return 0, err
 }

@@ -31,10 +31,8 @@ func (v *Vault) Signer(ctx context.Context, t id.Tenant, origin string) (note.Si
 	if err != nil {
 		return nil, "", err
 	}
-	if k, ok := r.notes.Load(origin); ok {
-		if k, ok := k.(*noteKey); ok {
-			return k.signer, k.verifier, nil
-		}
+	if k := r.notes.get(origin); k != nil {
+		return k.signer, k.verifier, nil
 	}
 	secret, err := v.noteSecret(ctx, t, origin)
 	if err != nil {
@@ -49,8 +47,8 @@ func (v *Vault) Signer(ctx context.Context, t id.Tenant, origin string) (note.Si
 	if err != nil {
 		return nil, "", fail.New(fail.Internal, "a signing key in the vault is damaged")
 	}
-	r.notes.Store(origin, &noteKey{signer: signer, verifier: public})
-	return signer, public, nil
+	k := r.notes.put(origin, &noteKey{signer: signer, verifier: public})
+	return k.signer, k.verifier, nil
 }
 
 // noteSecret reads the signing key, after making one if there is none.
