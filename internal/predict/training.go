@@ -1,0 +1,405 @@
+package predict
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+)
+
+// Train makes the models of all predicted outcomes of an organisation from the rows whose subjects
+// allow it now, stores them, and serves scores from them at once. It returns one attestation for each
+// outcome, sorted by outcome.
+func (r *Room) Train(ctx context.Context, t id.Tenant) ([]Attestation, error) {
+	return r.Retrain(ctx, t, "scheduled")
+}
+
+// Retrain is Train for a reason, such as an erasure, that the attestations state.
+func (r *Room) Retrain(ctx context.Context, t id.Tenant, reason string) ([]Attestation, error) {
+	lock := r.turn(t)
+	lock.Lock()
+	defer lock.Unlock()
+	begun, err := r.begin(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	set, err := r.trainingSet(ctx, t, begun.run, true)
+	if err != nil {
+		return nil, err
+	}
+	models := trainAll(set, begun.outcomes, r.opts.Workers)
+	list, err := r.finish(ctx, t, begun, set, models, reason)
+	if err != nil {
+		return nil, err
+	}
+	return list, r.LoadTenant(ctx, t)
+}
+
+// watched is an outcome with the time since when visits are watched for it.
+type watched struct {
+	outcome uuid.UUID
+	since   int64
+}
+
+// begun is where a training starts from.
+type begun struct {
+	run       int64
+	forgotten int64 // value of the counter before the rows were read
+	outcomes  []watched
+}
+
+// begin gives the training a number, marks the rows it will see, and deletes those that are too old.
+func (r *Room) begin(ctx context.Context, t id.Tenant) (b begun, err error) {
+	tooOld := r.clock.Now().Add(-r.opts.Retention).UnixMicro()
+	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		b = begun{}
+		if err := tx.QueryRow(ctx, `
+			INSERT INTO predict_state (tenant_id, run, trained, visits, forgotten, learnt) VALUES ($1, 1, 0, 0, 0, 0)
+			ON CONFLICT (tenant_id) DO UPDATE SET run = predict_state.run + 1
+			RETURNING run, forgotten`, t).Scan(&b.run, &b.forgotten); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM predict_visit WHERE tenant_id = $1 AND recorded < $2`, t, tooOld); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE predict_visit SET run = $2 WHERE tenant_id = $1 AND run = 0`, t, b.run); err != nil {
+			return err
+		}
+		b.outcomes, err = outcomes(ctx, tx, t)
+		return err
+	})
+	return b, err
+}
+
+// outcomes returns the predicted outcomes, sorted.
+func outcomes(ctx context.Context, tx *store.Tx, t id.Tenant) ([]watched, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT outcome, since FROM predict_outcome WHERE tenant_id = $1 AND enabled ORDER BY outcome`, t)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []watched
+	for rows.Next() {
+		var raw []byte
+		var w watched
+		if err := rows.Scan(&raw, &w.since); err != nil {
+			return nil, err
+		}
+		if w.outcome, err = uuid.FromBytes(raw); err != nil {
+			return nil, err
+		}
+		list = append(list, w)
+	}
+	return list, rows.Err()
+}
+
+// trainingSet reads the rows that the training of that number saw. With ask, every subject's
+// permission is asked again and the answer stored; without, the stored answers count.
+func (r *Room) trainingSet(ctx context.Context, t id.Tenant, run int64, ask bool) (*rowSet, error) {
+	stored, err := r.rowsUpTo(ctx, t, run)
+	if err != nil {
+		return nil, err
+	}
+	if ask {
+		if err := r.askAgain(ctx, t, stored); err != nil {
+			return nil, err
+		}
+	}
+	rows := make([]row, 0, len(stored))
+	for _, s := range stored {
+		if s.held {
+			continue
+		}
+		body, err := r.open(ctx, t, s.subject, s.session, s.sealed)
+		if fail.Is(err, fail.Gone) {
+			continue // its key was destroyed: it is as good as deleted
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row{
+			subject: s.subject, session: s.session, recorded: s.recorded,
+			body: body, hash: hashRow(s.subject, s.session, body),
+		})
+	}
+	return newRowSet(t, rows)
+}
+
+// askAgain holds back the rows of subjects who don't allow training now and brings back those of
+// subjects who do again (Arts 7(3), 18 and 21 GDPR).
+func (r *Room) askAgain(ctx context.Context, t id.Tenant, stored []storedRow) error {
+	allowed := map[id.Subject]bool{}
+	changed := map[id.Subject]bool{} // to held or not
+	for i := range stored {
+		s := &stored[i]
+		ok, asked := allowed[s.subject]
+		if !asked {
+			ok = r.allow(ctx, t, s.subject, purposePredict)
+			allowed[s.subject] = ok
+		}
+		if s.held == ok {
+			s.held = !ok
+			changed[s.subject] = s.held
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		for s, held := range changed {
+			if _, err := tx.Exec(ctx, `UPDATE predict_visit SET held = $3 WHERE tenant_id = $1 AND subject = $2`, t, s, held); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// trainAll makes the models of several outcomes from one set.
+func trainAll(set *rowSet, list []watched, workers int) []*model {
+	scaled := newScaledValues()
+	models := make([]*model, len(list))
+	// Outcomes side by side first; what processors are left share the sums within one.
+	each := max(1, workers/max(1, len(list)))
+	slots := make(chan struct{}, max(1, workers))
+	var wg sync.WaitGroup
+	for i, w := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			models[i] = trainOutcome(set, scaled, w.outcome, set.watchedSince(w), each)
+		})
+	}
+	wg.Wait()
+	return models
+}
+
+// watchedSince returns from when on rows count for an outcome: since it is predicted, or from the
+// first row that achieved it, if that is earlier, because journey must have watched for it then.
+func (s *rowSet) watchedSince(w watched) int64 {
+	since := w.since
+	for i := range s.rows {
+		if _, ok := s.rows[i].achieved[w.outcome]; ok {
+			since = min(since, s.rows[i].recorded)
+		}
+	}
+	return since
+}
+
+// finish stores the models in one transaction and says what changed.
+func (r *Room) finish(ctx context.Context, t id.Tenant, b begun, set *rowSet, models []*model, reason string) (list []Attestation, err error) {
+	now := r.clock.Now()
+	root, n := set.root(), int64(len(set.rows))
+	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		list = list[:0]
+		for _, m := range models {
+			a := Attestation{
+				Outcome: m.outcome, Reason: reason, At: now,
+				RowsAfter: n, RootAfter: root, NewModel: m.hash(), Procedure: procedureDigest(),
+			}
+			var oldHash, oldRoot []byte
+			err := tx.QueryRow(ctx, `SELECT hash, root, rows_used FROM predict_model WHERE tenant_id = $1 AND outcome = $2`,
+				t, m.outcome).Scan(&oldHash, &oldRoot, &a.RowsBefore)
+			if err != nil && !noRow(err) {
+				return err
+			}
+			copy(a.OldModel[:], oldHash)
+			copy(a.RootBefore[:], oldRoot)
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO predict_model (tenant_id, outcome, body, hash, rows_used, root, run, trained)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+				ON CONFLICT (tenant_id, outcome) DO UPDATE SET body = excluded.body, hash = excluded.hash,
+					rows_used = excluded.rows_used, root = excluded.root, run = excluded.run, trained = excluded.trained`,
+				t, m.outcome, m.encode(), a.NewModel[:], n, root[:], b.run, now.UnixMicro()); err != nil {
+				return err
+			}
+			list = append(list, a)
+		}
+		_, err := tx.Exec(ctx, `
+			UPDATE predict_state SET trained = $2, visits = $3, learnt = $4 WHERE tenant_id = $1`,
+			t, now.UnixMicro(), n, b.forgotten)
+		return err
+	})
+	return list, err
+}
+
+// Verify trains the models of an organisation once more from the rows that they were made from and
+// compares. It fails with fail.Conflict if a model is not what its rows give: because rows were
+// removed since and Retrain is still due, or because model or rows were changed by other hands.
+func (r *Room) Verify(ctx context.Context, t id.Tenant) error {
+	lock := r.turn(t)
+	lock.Lock()
+	defer lock.Unlock()
+	type kept struct {
+		watched
+		hash, root []byte
+		body       []byte
+	}
+	byRun := map[int64][]kept{}
+	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT m.outcome, o.since, m.hash, m.root, m.body, m.run FROM predict_model m
+			JOIN predict_outcome o ON o.tenant_id = m.tenant_id AND o.outcome = m.outcome
+			WHERE m.tenant_id = $1 AND o.enabled ORDER BY m.outcome`, t)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var k kept
+			var raw []byte
+			var run int64
+			if err := rows.Scan(&raw, &k.since, &k.hash, &k.root, &k.body, &run); err != nil {
+				return err
+			}
+			if k.outcome, err = uuid.FromBytes(raw); err != nil {
+				return err
+			}
+			byRun[run] = append(byRun[run], k)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for run, list := range byRun {
+		set, err := r.trainingSet(ctx, t, run, false)
+		if err != nil {
+			return err
+		}
+		watch := make([]watched, len(list))
+		for i, k := range list {
+			watch[i] = k.watched
+		}
+		root := set.root()
+		for i, m := range trainAll(set, watch, r.opts.Workers) {
+			k := list[i]
+			hash := m.hash()
+			switch {
+			case !bytes.Equal(root[:], k.root):
+				return fail.New(fail.Conflict, "the training rows are not those that the model of outcome %s was made from", k.outcome)
+			case !bytes.Equal(hash[:], k.hash) || !bytes.Equal(m.encode(), k.body):
+				return fail.New(fail.Conflict, "the model of outcome %s is not what its training rows give", k.outcome)
+			}
+		}
+	}
+	return nil
+}
+
+// When training is due.
+const (
+	trainEvery   = 24 * time.Hour
+	trainAtLeast = 20  // new rows, and
+	trainGrowth  = 0.2 // new rows against those already learnt from
+)
+
+// Due tells whether the models of an organisation should be trained: after rows were removed, when an
+// outcome has no model, when a fifth as many rows again have come, and once a day.
+func (r *Room) Due(ctx context.Context, t id.Tenant) (due bool, err error) {
+	now := r.clock.Now()
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		due = false
+		var missing, fresh int64
+		if err := tx.QueryRow(ctx, `
+			SELECT count(*) FROM predict_outcome o WHERE o.tenant_id = $1 AND o.enabled AND NOT EXISTS
+				(SELECT 1 FROM predict_model m WHERE m.tenant_id = $1 AND m.outcome = o.outcome)`, t).Scan(&missing); err != nil {
+			return err
+		}
+		if missing > 0 {
+			due = true
+			return nil
+		}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM predict_visit WHERE tenant_id = $1 AND run = 0`, t).Scan(&fresh); err != nil {
+			return err
+		}
+		var trained, visits, forgotten, learnt int64
+		err := tx.QueryRow(ctx, `SELECT trained, visits, forgotten, learnt FROM predict_state WHERE tenant_id = $1`, t).
+			Scan(&trained, &visits, &forgotten, &learnt)
+		if noRow(err) {
+			return nil // nothing is predicted and nothing was forgotten
+		}
+		if err != nil {
+			return err
+		}
+		old := now.Sub(time.UnixMicro(trained)) >= trainEvery
+		due = forgotten != learnt ||
+			fresh >= trainAtLeast && float64(fresh) >= trainGrowth*float64(visits) ||
+			old && visits+fresh > 0
+		return nil
+	})
+	return due, err
+}
+
+// TrainDue trains the models of every organisation for which that is due.
+func (r *Room) TrainDue(ctx context.Context) (map[id.Tenant][]Attestation, error) {
+	done := map[id.Tenant][]Attestation{}
+	tenants := make([]id.Tenant, 0, len(r.current.Load().tenants))
+	for t := range r.current.Load().tenants {
+		tenants = append(tenants, t)
+	}
+	slices.SortFunc(tenants, func(a, b id.Tenant) int { return bytes.Compare(a[:], b[:]) })
+	for _, t := range tenants {
+		due, err := r.Due(ctx, t)
+		if err != nil {
+			return done, err
+		}
+		if !due {
+			continue
+		}
+		if done[t], err = r.Train(ctx, t); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// Model describes what an outcome is predicted with.
+type Model struct {
+	Outcome     uuid.UUID
+	Stage       int
+	Trained     time.Time // zero: not yet
+	Visits      int       // that count for the outcome
+	Conversions int       // of them
+	Rows        int64     // in the set that it was made from
+	Root        Digest    // of that set
+	Hash        Digest
+	Quality     Quality // zero below ten conversions
+}
+
+// Models describes the predictors of an organisation, sorted by outcome.
+func (r *Room) Models(ctx context.Context, t id.Tenant) (list []Model, err error) {
+	predictors := r.current.Load().tenants[t]
+	for _, o := range r.Enabled(t) {
+		p := predictors[o]
+		list = append(list, Model{
+			Outcome: o, Stage: p.model.stage, Visits: p.model.visits, Conversions: p.model.conversions,
+			Hash: p.hash, Quality: p.model.quality,
+		})
+	}
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		for i := range list {
+			var root []byte
+			var trained int64
+			err := tx.QueryRow(ctx, `SELECT rows_used, root, trained FROM predict_model WHERE tenant_id = $1 AND outcome = $2`,
+				t, list[i].Outcome).Scan(&list[i].Rows, &root, &trained)
+			if noRow(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			copy(list[i].Root[:], root)
+			list[i].Trained = time.UnixMicro(trained).UTC()
+		}
+		return nil
+	})
+	return list, err
+}
