@@ -20,7 +20,7 @@ import (
 // Predictors says which outcomes are predicted. *predict.Room satisfies it.
 type Predictors interface {
 	// Enabled returns the outcomes that are predicted.
-	Enabled(ctx context.Context, t id.Tenant) ([]uuid.UUID, error)
+	Enabled(t id.Tenant) []uuid.UUID
 	Enable(ctx context.Context, t id.Tenant, outcome uuid.UUID) error
 	// Disable is fail.NotFound if the outcome is not predicted.
 	Disable(ctx context.Context, t id.Tenant, outcome uuid.UUID) error
@@ -378,10 +378,7 @@ func decodeStd(b []byte, dst any) error {
 }
 
 func (c *call) predictors() error {
-	list, err := c.api.Predictors.Enabled(c.Context(), c.who.Tenant)
-	if err != nil {
-		return err
-	}
+	list := c.api.Predictors.Enabled(c.who.Tenant)
 	entities := make([]genesys.OutcomePredictor, len(list))
 	for i, o := range list {
 		entities[i] = genesys.NewOutcomePredictor(o)
@@ -404,10 +401,7 @@ func (c *call) addPredictor() error {
 		}
 		return err
 	}
-	list, err := c.api.Predictors.Enabled(c.Context(), c.who.Tenant)
-	if err != nil {
-		return err
-	}
+	list := c.api.Predictors.Enabled(c.who.Tenant)
 	if slices.Contains(list, outcome) {
 		return fail.New(fail.Conflict, "this outcome is predicted already")
 	}
@@ -433,11 +427,10 @@ func (c *call) findPredictor() (uuid.UUID, error) {
 	if err != nil {
 		return v, err
 	}
-	list, err := c.api.Predictors.Enabled(c.Context(), c.who.Tenant)
-	if err == nil && !slices.Contains(list, v) {
-		err = fail.New(fail.NotFound, "there is no such predictor")
+	if !slices.Contains(c.api.Predictors.Enabled(c.who.Tenant), v) {
+		return v, fail.New(fail.NotFound, "there is no such predictor")
 	}
-	return v, err
+	return v, nil
 }
 
 func (c *call) dropPredictor() error {

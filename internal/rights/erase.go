@@ -19,7 +19,12 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
-		j.report.Found = len(j.work.Subjects)
+		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
+		held, err := rowsOf(ctx, tx, j.work.Subjects)
+		if err != nil {
+			return err
+		}
+		j.report.add("database", "rows of the person before", held)
 		n := int64(len(j.work.Subjects))
 		if err := r.People.Erase(ctx, tx, j.work.Subjects); err != nil {
 			return err
@@ -82,6 +87,16 @@ func (r *Room) stepDelete(ctx context.Context, j *job) error {
 	if len(j.work.Subjects) == 0 {
 		return r.step(ctx, j, stepVerify, Verifying, nil)
 	}
+	// The ledger first: what it holds of the person is counted here, though the room whose entries
+	// they are may forget them too.
+	err := r.step(ctx, j, stepDelete, Erasing, func(tx *store.Tx, j *job) error {
+		n, err := r.forgetLedger(ctx, tx, j.work.Subjects)
+		j.report.add("ledger", "contents deleted", []Count{{"entries", n}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for _, s := range r.Stores {
 		err := r.step(ctx, j, stepDelete, Erasing, func(tx *store.Tx, j *job) error {
 			counts, err := s.Erase(ctx, tx, j.work.Subjects)
@@ -96,11 +111,6 @@ func (r *Room) stepDelete(ctx context.Context, j *job) error {
 		}
 	}
 	return r.step(ctx, j, stepRetrain, Erasing, func(tx *store.Tx, j *job) error {
-		forgotten, err := r.forgetLedger(ctx, tx, j.work.Subjects)
-		if err != nil {
-			return err
-		}
-		j.report.add("ledger", "contents deleted", []Count{{"entries", forgotten}})
 		packages, err := r.deletePackages(ctx, tx, j.work.Subjects)
 		if err != nil {
 			return err

@@ -24,8 +24,15 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 		return err
 	}
 	if len(residue) == 0 {
+		after, err := r.countRows(ctx, j)
+		if err != nil {
+			return err
+		}
 		return r.step(ctx, j, stepRecord, Certifying, func(_ *store.Tx, j *job) error {
 			j.report.Residue = nil
+			if j.report.Matched {
+				j.report.add("database", "rows of the person after", after)
+			}
 			j.report.Kept = kept
 			j.report.Horizon = r.horizon(r.Clock.Now())
 			if !j.report.Matched {
@@ -85,11 +92,15 @@ func (r *Room) residue(ctx context.Context, j *job) ([]Count, error) {
 	if keys > 0 {
 		left = append(left, Count{"data keys", keys})
 	}
-	rows, err := r.rowsOf(ctx, j.tenant, j.work.Subjects)
+	rows, err := r.countRows(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	left = append(left, rows...)
+	for _, c := range rows {
+		if c.N > 0 {
+			left = append(left, Count{"rows in " + c.What, c.N})
+		}
+	}
 	for _, i := range j.content.Who.identifiers() {
 		found, err := r.find(ctx, j.tenant, i)
 		if err != nil {
@@ -102,43 +113,44 @@ func (r *Room) residue(ctx context.Context, j *job) ([]Count, error) {
 	return left, nil
 }
 
-// rowsOf counts the subjects' rows in every table of the database that has a column for a subject.
-// It asks the database's catalogue instead of the rooms: a table that a room forgot is found.
-func (r *Room) rowsOf(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Count, error) {
-	var left []Count
-	err := r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		left = nil
-		columns, err := subjectColumns(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, c := range columns {
-			var n int64
-			for batch := range slices.Chunk(subjects, 100) {
-				args := []any{t}
-				marks := make([]string, len(batch))
-				for i, s := range batch {
-					args = append(args, s)
-					marks[i] = fmt.Sprintf("$%d", i+2)
-				}
-				var some int64
-				query := `SELECT count(*) FROM ` + quote(c.table) + ` WHERE tenant_id = $1 AND ` + quote(c.column) + ` IN (` + strings.Join(marks, ", ") + `)`
-				if err := tx.QueryRow(ctx, query, args...).Scan(&some); err != nil {
-					return err
-				}
-				n += some
-			}
-			if n > 0 {
-				left = append(left, Count{"rows in " + c.table, n})
-			}
-		}
-		return nil
+func (r *Room) countRows(ctx context.Context, j *job) (counts []Count, err error) {
+	err = r.DB.Tenant(j.tenant).Read(ctx, func(tx *store.Tx) error {
+		counts, err = rowsOf(ctx, tx, j.work.Subjects)
+		return err
 	})
-	return left, err
+	return counts, err
+}
+
+// rowsOf counts the subjects' rows in every table of the database that has a column for a subject,
+// with zeros. It asks the database's catalogue instead of the rooms: a table that a room forgot is
+// found.
+func rowsOf(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
+	columns, err := subjectColumns(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]Count, len(columns))
+	for i, c := range columns {
+		counts[i].What = c.table
+		for batch := range slices.Chunk(subjects, 100) {
+			args := []any{tx.TenantID()}
+			marks := make([]string, len(batch))
+			for k, s := range batch {
+				args = append(args, s)
+				marks[k] = fmt.Sprintf("$%d", k+2)
+			}
+			var n int64
+			query := `SELECT count(*) FROM ` + quote(c.table) + ` WHERE tenant_id = $1 AND ` + quote(c.column) + ` IN (` + strings.Join(marks, ", ") + `)`
+			if err := tx.QueryRow(ctx, query, args...).Scan(&n); err != nil {
+				return nil, err
+			}
+			counts[i].N += n
+		}
+	}
+	return counts, nil
 }
 
 type column struct{ table, column string }
-
 
 // subjectColumns lists the columns that hold a subject reference. By the rule of the house these
 // are called subject, or something that ends in _subject, and stand next to a tenant_id.

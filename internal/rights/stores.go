@@ -1,0 +1,357 @@
+package rights
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"probity/internal/consent"
+	"probity/internal/event"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/journey"
+	"probity/internal/store"
+	"probity/verify"
+)
+
+// Identities is the Store of who a person is. Its rows are deleted by People itself, as the first
+// step of an erasure, so Erase has nothing left to do.
+func Identities(people People) Store { return identities{people} }
+
+type identities struct{ people People }
+
+func (identities) Name() string { return "identities" }
+
+func (s identities) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
+	type held struct {
+		Device id.Subject `json:"device"`
+		Kind   string     `json:"kind"`
+		Value  string     `json:"value"`
+		Since  string     `json:"since"`
+	}
+	list := []held{}
+	for _, sub := range subjects {
+		some, err := s.people.Identities(ctx, t, sub)
+		if fail.Is(err, fail.Gone) || fail.Is(err, fail.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range some {
+			list = append(list, held{sub, string(i.Kind), i.Value, stamp(i.Since)})
+		}
+	}
+	return []Section{{
+		File: "identities/identifiers", Title: "How you are recognised",
+		About:    "Browser cookies, e-mail addresses, phone numbers and customer numbers that are kept for you, and since when.",
+		Provided: true, Data: list,
+	}}, nil
+}
+
+func (identities) Erase(context.Context, *store.Tx, []id.Subject) ([]Count, error) {
+	return nil, nil
+}
+
+// Consents is what the consent room holds. *consent.Room satisfies it.
+type Consents interface {
+	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
+	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
+	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
+	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
+}
+
+// Choices is the Store of what a person agreed to, refused and withdrew, with the proofs.
+func Choices(room Consents) Store { return choices{room} }
+
+type choices struct{ room Consents }
+
+func (choices) Name() string { return "consent" }
+
+func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
+	type state struct {
+		Device  id.Subject `json:"device"`
+		Purpose string     `json:"purpose"`
+		Status  string     `json:"status"`
+		Since   string     `json:"since,omitempty"`
+	}
+	type choice struct {
+		At       string            `json:"at"`
+		Device   id.Subject        `json:"device"`
+		What     string            `json:"what"`
+		How      string            `json:"how"`
+		Notice   string            `json:"notice,omitempty"`
+		Purposes map[string]string `json:"purposes"`
+		Record   uuid.UUID         `json:"record"`
+		Ledger   int64             `json:"ledger_entry"`
+	}
+	states, list := []state{}, []choice{}
+	for _, sub := range subjects {
+		now, err := s.room.State(ctx, t, sub)
+		if err != nil {
+			return nil, err
+		}
+		for _, purpose := range slices.Sorted(maps.Keys(now)) {
+			st := state{Device: sub, Purpose: purpose, Status: string(now[purpose].Status)}
+			if since := now[purpose].Since; !since.IsZero() {
+				st.Since = stamp(since)
+			}
+			states = append(states, st)
+		}
+	}
+	records, err := s.room.History(ctx, t, subjects)
+	if err != nil {
+		return nil, err
+	}
+	var proofs *verify.Bundle
+	for _, rec := range records {
+		c := choice{
+			At: stamp(rec.At), Device: rec.Subject, What: rec.Kind, How: rec.Source, Purposes: map[string]string{}, Record: rec.ID, Ledger: rec.Ledger,
+		}
+		if rec.Notice != "" {
+			c.Notice = fmt.Sprintf("%s version %d (%s)", rec.Notice, rec.Version, rec.Language)
+		}
+		for _, e := range rec.Effects {
+			c.Purposes[e.Purpose] = string(e.Status)
+		}
+		list = append(list, c)
+		receipt, err := s.room.Receipt(ctx, t, rec.Subject, rec.ID)
+		if err != nil {
+			return nil, err
+		}
+		if proofs == nil {
+			proofs = verify.NewBundle(receipt.VerifierKey)
+		}
+		proofs.Receipts = append(proofs.Receipts, *receipt)
+	}
+	sections := []Section{
+		{
+			File: "consent/state", Title: "What you agree to at present",
+			About: "For each browser or device and each purpose.", Provided: true, Data: states,
+		},
+		{
+			File: "consent/history", Title: "Your choices so far",
+			About: "Each time you agreed, refused, withdrew or objected, and which text you were shown.", Provided: true, Data: list,
+		},
+	}
+	if proofs != nil {
+		sections = append(sections, Section{
+			File: "consent/receipts", Title: "Proofs of your choices",
+			About: "Signed receipts with the exact text you were shown. The program probity checks them without asking us: probity verify FILE.",
+			Data:  proofs,
+		})
+	}
+	return sections, nil
+}
+
+func (s choices) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
+	return nil, s.room.Erase(ctx, tx, subjects)
+}
+
+// Visits is what the journey room holds. *journey.Store satisfies it.
+type Visits interface {
+	Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]journey.Export, error)
+	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) (journey.Erased, error)
+}
+
+// Journeys is the Store of what a person did on the site, and of what was concluded from it.
+func Journeys(room Visits) Store { return journeys{room} }
+
+type journeys struct{ room Visits }
+
+func (journeys) Name() string { return "journey" }
+
+func (s journeys) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
+	n, err := s.room.Erase(ctx, tx, subjects)
+	return []Count{
+		{"sessions", n.Sessions}, {"chunks of events", n.Chunks}, {"offers", n.Actions}, {"visitor states", n.Visitors},
+	}, err
+}
+
+type visitView struct {
+	Session    uuid.UUID         `json:"session"`
+	Device     id.Subject        `json:"device"`
+	Started    string            `json:"started"`
+	Ended      string            `json:"ended,omitempty"`
+	Events     int               `json:"events"`
+	PageViews  int               `json:"page_views"`
+	Entry      string            `json:"first_page,omitempty"`
+	Last       string            `json:"last_page,omitempty"`
+	From       string            `json:"came_from,omitempty"`
+	Campaign   string            `json:"campaign,omitempty"`
+	Browser    string            `json:"browser,omitempty"`
+	Machine    string            `json:"machine,omitempty"`
+	Network    string            `json:"network,omitempty"`
+	Searches   []string          `json:"searches,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Outcomes   []markView        `json:"outcomes,omitempty"`
+	Segments   []markView        `json:"segments,omitempty"`
+	Scores     []scoreView       `json:"scores,omitempty"`
+}
+
+type markView struct {
+	ID uuid.UUID `json:"id"`
+	At string    `json:"at"`
+}
+
+type scoreView struct {
+	Outcome     uuid.UUID `json:"outcome"`
+	Probability float64   `json:"probability,omitempty"`
+	Meaning     string    `json:"meaning"`
+	At          string    `json:"at"`
+}
+
+type eventView struct {
+	At         string            `json:"at"`
+	Name       string            `json:"name"`
+	Device     id.Subject        `json:"device"`
+	Page       string            `json:"page,omitempty"`
+	Title      string            `json:"title,omitempty"`
+	Referrer   string            `json:"referrer,omitempty"`
+	Search     string            `json:"search,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Traits     map[string]string `json:"about_you,omitempty"`
+	ExternalID string            `json:"customer_number,omitempty"`
+	Browser    string            `json:"browser,omitempty"`
+	Machine    string            `json:"machine,omitempty"`
+	Network    string            `json:"network,omitempty"`
+	Origin     string            `json:"sent_by"`
+	Purpose    string            `json:"purpose"`
+	Basis      string            `json:"legal_ground"`
+}
+
+type offerView struct {
+	ID      uuid.UUID  `json:"id"`
+	Device  id.Subject `json:"device"`
+	Session uuid.UUID  `json:"session"`
+	State   string     `json:"state"`
+	Why     string     `json:"why_not_made,omitempty"`
+	At      string     `json:"at"`
+	Media   string     `json:"kind"`
+	Purpose string     `json:"purpose"`
+	Outcome *uuid.UUID `json:"because_of_outcome,omitempty"`
+	Reached float64    `json:"at_probability,omitempty"`
+}
+
+func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
+	devices, err := s.room.Export(ctx, t, subjects)
+	if err != nil {
+		return nil, err
+	}
+	type person struct {
+		Device id.Subject        `json:"device"`
+		Traits map[string]string `json:"about_you"`
+	}
+	traits, visits, events, offers := []person{}, []visitView{}, []eventView{}, []offerView{}
+	for _, d := range devices {
+		if len(d.Traits) > 0 {
+			traits = append(traits, person{d.Subject, d.Traits})
+		}
+		for _, v := range d.Sessions {
+			visits = append(visits, newVisitView(d.Subject, v))
+		}
+		for _, e := range d.Events {
+			events = append(events, newEventView(d.Subject, e))
+		}
+		for _, o := range d.Actions {
+			offers = append(offers, newOfferView(d.Subject, o))
+		}
+	}
+	return []Section{
+		{File: "journey/traits", Title: "What you told about yourself", About: "Such as name or e-mail address, from forms you sent.", Provided: true, Data: traits},
+		{File: "journey/events", Title: "What you did on the site", About: "Pages you opened and what you clicked, searched or entered there, each with the reason why it may be kept.", Provided: true, Data: events},
+		{File: "journey/visits", Title: "Your visits", About: "Your clicks put together to visits, with what was concluded from them: outcomes you reached, groups you belong to, and estimates.", Data: visits},
+		{File: "journey/offers", Title: "Offers", About: "Offers that you were shown, or that would have been shown but were held back, and why.", Data: offers},
+	}, nil
+}
+
+func newVisitView(device id.Subject, s *journey.Session) visitView {
+	v := visitView{
+		Session: s.ID, Device: device, Started: stamp(s.Started), Events: s.Events, PageViews: s.PageViews,
+		Entry: s.Entry.URL, Last: s.Last.URL, Browser: words(s.Browser.Family, s.Browser.Version),
+		Machine: words(s.Device.Category, s.Device.OSFamily, s.Device.OSVersion), Network: s.IP, Searches: s.Search,
+		Attributes: values(s.Attributes),
+	}
+	if !s.Ended.IsZero() {
+		v.Ended = stamp(s.Ended)
+	}
+	if s.Referrer != nil {
+		v.From = words(s.Referrer.URL, s.Referrer.Medium)
+	}
+	if c := s.Campaign; c != nil {
+		v.Campaign = words(c.Source, c.Medium, c.Name, c.Term, c.Content, c.ClickID)
+	}
+	for _, a := range s.Achieved {
+		v.Outcomes = append(v.Outcomes, markView{a.Outcome, stamp(a.At)})
+	}
+	for _, a := range s.Segments {
+		v.Segments = append(v.Segments, markView{a.Segment, stamp(a.At)})
+	}
+	for _, sc := range s.Scores {
+		view := scoreView{Outcome: sc.Outcome, At: stamp(sc.At), Meaning: "too few visits to say how likely this is"}
+		if sc.Shown {
+			view.Probability, view.Meaning = sc.Probability, "how likely you seemed to reach this outcome, between 0 and 1"
+		}
+		v.Scores = append(v.Scores, view)
+	}
+	return v
+}
+
+func newEventView(device id.Subject, e *event.Event) eventView {
+	v := eventView{
+		At: stamp(e.At), Name: e.Name, Device: device, Page: e.Page.URL, Title: e.Page.Title, Search: e.Search,
+		Attributes: values(e.Attributes), Traits: values(e.Traits), ExternalID: e.ExternalID,
+		Browser: words(e.Browser.Family, e.Browser.Version), Machine: words(e.Device.Category, e.Device.OSFamily, e.Device.OSVersion),
+		Network: e.IP, Origin: e.Origin.String(), Purpose: e.Purpose, Basis: e.Ground.Basis,
+	}
+	if e.Referrer != nil {
+		v.Referrer = e.Referrer.URL
+	}
+	switch {
+	case e.Ground.Declared != "":
+		v.Basis += ", declared in record " + e.Ground.Declared
+	case e.Ground.Ledger >= 0:
+		v.Basis += fmt.Sprintf(", entry %d of the ledger", e.Ground.Ledger)
+	}
+	return v
+}
+
+func newOfferView(device id.Subject, o *journey.Offer) offerView {
+	v := offerView{
+		ID: o.ID, Device: device, Session: o.Session, State: string(o.State), Why: string(o.Block), At: stamp(o.Qualified),
+		Media: o.Media, Purpose: o.Purpose, Reached: o.Reached,
+	}
+	if o.Outcome != uuid.Nil {
+		v.Outcome = &o.Outcome
+	}
+	return v
+}
+
+// words joins what is not empty.
+func words(parts ...string) string {
+	out := ""
+	for _, p := range parts {
+		if p == "" {
+			continue
+		}
+		if out != "" {
+			out += " "
+		}
+		out += p
+	}
+	return out
+}
+
+func values(in map[string]event.Attr) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for name, a := range in {
+		out[name] = a.Value
+	}
+	return out
+}
