@@ -190,7 +190,8 @@ func (c *Collector) failure(ctx context.Context, err error) error {
 	}
 	c.stats.unavailable.Add(1)
 	if ctx.Err() == nil {
-		c.deps.Logger.LogAttrs(ctx, slog.LevelWarn, "events are refused because a part is out of reach", slog.Any("error", err))
+		// Drivers and networks put what they were given into their errors.
+		c.deps.Logger.LogAttrs(ctx, slog.LevelWarn, "events are refused because a part is out of reach", slog.String("error", event.Mask(err.Error())))
 	}
 	return err
 }

@@ -358,6 +358,10 @@ func maskEscaped(s string, where scope, plus bool, escape func(string) string) s
 	return escape(masked)
 }
 
+// Mask replaces e-mail addresses, phone numbers and long numbers in a text that is about to leave
+// the places where personal data may be, such as the message of a foreign error.
+func Mask(s string) string { return maskText(s) }
+
 // maskText masks what people write. It looks through percent encoding too: sites copy encoded
 // addresses into titles and attributes.
 func maskText(s string) string {
