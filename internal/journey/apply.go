@@ -349,7 +349,6 @@ func (v *Visitor) score(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 			continue
 		}
 		sc.Outcome, sc.At = o.ID, ev.At
-		sc.round()
 		s.keep(&sc)
 		fx.Scores = append(fx.Scores, SessionScore{Session: s.ID, Event: ev.ID, Score: sc})
 	}

@@ -21,15 +21,12 @@ const stateVersion = 1
 // writer appends values.
 type writer struct{ b []byte }
 
-func (w *writer) uint(n uint64)  { w.b = binary.AppendUvarint(w.b, n) }
-func (w *writer) int(n int64)    { w.b = binary.AppendVarint(w.b, n) }
-func (w *writer) id(u uuid.UUID) { w.b = append(w.b, u[:]...) }
-func (w *writer) text(s string)  { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
-func (w *writer) bytes(b []byte) { w.uint(uint64(len(b))); w.b = append(w.b, b...) }
-func (w *writer) fixed(n uint64) { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
-func (w *writer) float(f float64) {
-	w.b = binary.LittleEndian.AppendUint32(w.b, math.Float32bits(float32(f)))
-}
+func (w *writer) uint(n uint64)    { w.b = binary.AppendUvarint(w.b, n) }
+func (w *writer) int(n int64)      { w.b = binary.AppendVarint(w.b, n) }
+func (w *writer) id(u uuid.UUID)   { w.b = append(w.b, u[:]...) }
+func (w *writer) text(s string)    { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
+func (w *writer) bytes(b []byte)   { w.uint(uint64(len(b))); w.b = append(w.b, b...) }
+func (w *writer) fixed(n uint64)   { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
 func (w *writer) double(f float64) { w.fixed(math.Float64bits(f)) }
 func (w *writer) time(t time.Time) { w.int(micros(t)) }
 func (w *writer) flag(flags ...bool) {
@@ -121,13 +118,6 @@ func (r *reader) id() (u uuid.UUID) {
 func (r *reader) fixed() uint64 {
 	if b := r.take(8); b != nil {
 		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *reader) float() float64 {
-	if b := r.take(4); b != nil {
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
 	}
 	return 0
 }
@@ -320,7 +310,7 @@ func (w *writer) score(sc *Score, base time.Time) {
 	w.flag(sc.Shown)
 	w.uint(uint64(sc.Stage))
 	for _, f := range [...]float64{sc.Probability, sc.BaseRate, sc.Low, sc.High, sc.Max, sc.Quantile, sc.MaxQuantile} {
-		w.float(f)
+		w.double(f)
 	}
 	w.b = append(w.b, sc.Model[:]...)
 	w.since(sc.At, base)
@@ -331,19 +321,11 @@ func (r *reader) score(base time.Time) (sc Score) {
 	sc.Shown = r.flags()&1 != 0
 	sc.Stage = r.small()
 	for _, f := range [...]*float64{&sc.Probability, &sc.BaseRate, &sc.Low, &sc.High, &sc.Max, &sc.Quantile, &sc.MaxQuantile} {
-		*f = r.float()
+		*f = r.double()
 	}
 	copy(sc.Model[:], r.take(uint64(len(sc.Model))))
 	sc.At = r.since(base)
 	return sc
-}
-
-// round gives the score the precision in which it is stored, so that a state that went through the
-// store is the same as one that did not.
-func (sc *Score) round() {
-	for _, f := range [...]*float64{&sc.Probability, &sc.BaseRate, &sc.Low, &sc.High, &sc.Quantile} {
-		*f = float64(float32(*f))
-	}
 }
 
 func (r *reader) session(subject id.Subject) *Session {
