@@ -222,7 +222,7 @@ func (w *writing) fill(at time.Time) {
 			status = Given
 			w.record.Kind = ledger.ConsentGiven
 			if w.choice.GPC && p.Sharing {
-				w.record.ConflictsWithGP = true
+				w.record.ConflictsWithGPC = true
 			}
 		}
 		w.record.Effects = append(w.record.Effects, Effect{p.ID, status})

@@ -73,7 +73,7 @@ func newEntry(rec *Record) *entry {
 		Type:       rec.Kind,
 		Site:       rec.Deployment.String(),
 		Source:     rec.Source,
-		Conflicts:  rec.ConflictsWithGP,
+		Conflicts:  rec.ConflictsWithGPC,
 		Conditions: []string{},
 		ServerTime: rec.At.UTC().Format(timeFormat),
 		Withdrawal: "/privacy/",

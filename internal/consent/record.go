@@ -43,7 +43,7 @@ func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 	var at, until int64
 	var effects string
 	err := row.Scan(&rec.Subject, &rec.Ledger, &rec.ID, &rec.Kind, &rec.Source, &rec.Deployment, &at, &until,
-		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGP)
+		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGPC)
 	if err != nil {
 		return rec, err
 	}
@@ -64,7 +64,7 @@ func insertRecord(ctx context.Context, tx *store.Tx, rec *Record) error {
 		INSERT INTO consent_record (tenant_id, `+recordColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		tx.TenantID(), rec.Subject, rec.Ledger, rec.ID, rec.Kind, rec.Source, rec.Deployment, rec.At.UnixMicro(), until,
-		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGP)
+		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC)
 	return err
 }
 

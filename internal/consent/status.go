@@ -37,19 +37,19 @@ type Effect struct {
 
 // Record is one choice, withdrawal, objection or expiry.
 type Record struct {
-	ID              uuid.UUID
-	Subject         id.Subject
-	Ledger          int64 // index in the tenant's log
-	Kind            string
-	Source          string // "banner", "preferences", "link", "form", "api"
-	Deployment      uuid.UUID
-	At              time.Time // the server's clock; from this instant the record counts
-	Until           time.Time // zero: no end
-	Notice          string
-	Version         int
-	Language        string
-	Effects         []Effect // sorted by purpose
-	ConflictsWithGP bool     // granted although the browser sent Global Privacy Control
+	ID               uuid.UUID
+	Subject          id.Subject
+	Ledger           int64 // index in the tenant's log
+	Kind             string
+	Source           string // "banner", "preferences", "link", "form", "api"
+	Deployment       uuid.UUID
+	At               time.Time // the server's clock; from this instant the record counts
+	Until            time.Time // zero: no end
+	Notice           string
+	Version          int
+	Language         string
+	Effects          []Effect // sorted by purpose
+	ConflictsWithGPC bool     // granted although the browser sent Global Privacy Control
 }
 
 // State is the effective state of one purpose for one subject.

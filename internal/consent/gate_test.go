@@ -1,0 +1,605 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/clock"
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
+	"probity/internal/subject"
+)
+
+func TestTheGateIsShutForSomebodyNobodyAsked(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	for _, p := range []string{consent.Measure, "no such purpose", ""} {
+		if _, err := w.Gate(t.Context(), w.tenant, id.NewSubject(), p); !fail.Is(err, fail.ConsentRequired) {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+	out := w.choose(t, nil, consent.Measure)
+	if _, err := w.Gate(t.Context(), id.NewTenant(), out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		t.Errorf("another tenant: %v", err)
+	}
+}
+
+func TestTheGateStaysShutWhenTheStoreIsOutOfReach(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.room().Gate(gone, w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.Unavailable) {
+		t.Errorf("the gate: %v", err)
+	}
+	if ok, err := w.room().Allowed(gone, w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon); ok || !fail.Is(err, fail.Unavailable) {
+		t.Errorf("the second check: %v %v", ok, err)
+	}
+	if w.room().AllowedAt(gone, w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon) {
+		t.Error("the second check opened for want of an answer")
+	}
+}
+
+func TestL8_AWithdrawalLeavesTheGrantAndThePastCanBeTold(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		given := w.choose(t, nil, consent.Measure, consent.Actions)
+		before, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.fake.Advance(time.Hour)
+		out := w.withdraw(t, *given.Visitor)
+		if entry := w.verified(t, out.Receipt); entry["type"] != "consent.withdrawn" || entry["prev_id"] != given.RecordID.String() {
+			t.Errorf("the withdrawal's entry is %v after %v", entry["type"], entry["prev_id"])
+		}
+		after, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(before.Entry) != string(after.Entry) || before.Salt != after.Salt || before.Leaf != after.Leaf {
+			t.Error("W9: the withdrawal changed the grant's entry")
+		}
+		for _, c := range []struct {
+			at   time.Time
+			want consent.Status
+		}{
+			{noon.Add(-time.Second), consent.Unknown},
+			{noon, consent.Given},
+			{noon.Add(time.Hour - time.Microsecond), consent.Given},
+			{noon.Add(time.Hour), consent.Withdrawn},
+			{noon.Add(1000 * time.Hour), consent.Withdrawn},
+		} {
+			states, err := w.StateAt(t.Context(), w.tenant, given.Subject, c.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := states[consent.Measure].Status; got != c.want {
+				t.Errorf("at %v: %s, want %s", c.at, got, c.want)
+			}
+			if len(states) != len(consent.DefaultPurposes()) {
+				t.Errorf("at %v the state names %d purposes", c.at, len(states))
+			}
+		}
+	})
+}
+
+func TestW10_WithdrawingOnePurposeLeavesTheOthers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		given := w.choose(t, nil, consent.Measure, consent.Actions)
+		out := w.withdraw(t, *given.Visitor, consent.Actions)
+		if !w.open(t, given.Subject, consent.Measure) || w.open(t, given.Subject, consent.Actions) {
+			t.Error("the gate does not fit the withdrawal")
+		}
+		if out.Token != "v1.measure.20261122" || out.Visitor == nil || !out.Purposes[consent.Measure] || out.Purposes[consent.Actions] {
+			t.Errorf("the outcome is %+v", out)
+		}
+		if out = w.withdraw(t, *given.Visitor); out.Token != "v1.n.20261122" || out.Visitor != nil {
+			t.Errorf("after taking back the rest the outcome is %+v", out)
+		}
+	})
+}
+
+func TestW14_WithdrawingIsIdempotent(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	given := w.choose(t, nil, consent.Measure)
+	first := w.withdraw(t, *given.Visitor)
+	entries := w.count(t, "ledger_entry")
+	again := w.withdraw(t, *given.Visitor)
+	if again.RecordID != first.RecordID || w.count(t, "ledger_entry") != entries {
+		t.Error("the second withdrawal made another entry")
+	}
+	w.verified(t, again.Receipt)
+	nobody := w.withdraw(t, uuid.New())
+	if nobody.Receipt != nil || nobody.RecordID != uuid.Nil || nobody.Token != "v1.n.20261122" {
+		t.Errorf("the withdrawal of somebody unknown gave %+v", nobody)
+	}
+	if w.count(t, "ledger_entry") != entries {
+		t.Error("the withdrawal of somebody unknown made an entry")
+	}
+	if w.open(t, given.Subject, consent.Measure) {
+		t.Error("the gate is open")
+	}
+	// What was taken back can be given again.
+	w.fake.Advance(time.Second)
+	w.choose(t, given.Visitor, consent.Measure)
+	if !w.open(t, given.Subject, consent.Measure) {
+		t.Error("a new grant does not count")
+	}
+}
+
+func TestANarrowerChoiceClosesTheGate(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	given := w.choose(t, nil, consent.Measure, consent.Predict)
+	if !w.open(t, given.Subject, consent.Predict) {
+		t.Fatal("shut")
+	}
+	w.fake.Advance(time.Second)
+	w.choose(t, given.Visitor, consent.Measure)
+	if w.open(t, given.Subject, consent.Predict) || !w.open(t, given.Subject, consent.Measure) {
+		t.Error("the gate does not fit the second choice")
+	}
+	if !w.bus.has("consent."+given.Subject.String(), `{"withdrawn":["actions","identity","marketing","predict","sales","support"]}`) {
+		t.Errorf("the person's open pages were not told: %v", w.bus.sent)
+	}
+	if !w.bus.has("inval."+w.tenant.String(), `{"subject":"`+given.Subject.String()+`","why":"consent"}`) {
+		t.Error("the other processes were not told")
+	}
+}
+
+func TestAGrantAndARefusalLiveEquallyLong(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure)
+	w.fake.Advance(consent.Validity - time.Microsecond)
+	if !w.open(t, out.Subject, consent.Measure) {
+		t.Error("the grant ended early")
+	}
+	w.fake.Advance(time.Microsecond)
+	if w.open(t, out.Subject, consent.Measure) {
+		t.Error("the grant did not end, although the state was cached")
+	}
+	states, err := w.State(t.Context(), w.tenant, out.Subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{consent.Measure, consent.Predict} {
+		if got := states[p].Status; got != consent.Expired {
+			t.Errorf("%s is %s", p, got)
+		}
+	}
+}
+
+func TestL28_AnExpiryIsWrittenToTheLedgerOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		old := w.choose(t, nil, consent.Measure)
+		renewed := w.choose(t, nil, consent.Measure)
+		w.fake.Advance(100 * 24 * time.Hour)
+		w.choose(t, renewed.Visitor, consent.Measure)
+		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 0 {
+			t.Errorf("%d expired early: %v", n, err)
+		}
+		w.fake.Advance(100 * 24 * time.Hour)
+		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 1 {
+			t.Errorf("%d expired: %v", n, err)
+		}
+		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 0 {
+			t.Errorf("%d expired twice: %v", n, err)
+		}
+		history, err := w.History(t.Context(), w.tenant, []id.Subject{old.Subject})
+		if err != nil || len(history) != 2 || history[1].Kind != "consent.expired" {
+			t.Fatalf("the history is %+v, %v", history, err)
+		}
+		receipt, err := w.Receipt(t.Context(), w.tenant, old.Subject, history[1].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry := w.verified(t, receipt); entry["actor"] != "system" {
+			t.Errorf("the expiry was made by %v", entry["actor"])
+		}
+		if w.open(t, old.Subject, consent.Measure) || !w.open(t, renewed.Subject, consent.Measure) {
+			t.Error("the gate does not fit")
+		}
+	})
+}
+
+func TestAllowedAtAsksAboutTheTimeOfReceipt(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure)
+	g, err := w.Gate(t.Context(), w.tenant, out.Subject, consent.Measure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Advance(time.Hour)
+	w.withdraw(t, *out.Visitor)
+	w.fake.Advance(time.Hour)
+	for _, c := range []struct {
+		name     string
+		purpose  string
+		received time.Time
+		want     bool
+	}{
+		{"before the grant", consent.Measure, noon.Add(-time.Microsecond), false},
+		{"under the grant", consent.Measure, noon.Add(time.Minute), true},
+		{"just before the withdrawal", consent.Measure, noon.Add(time.Hour - time.Microsecond), true},
+		{"at the withdrawal", consent.Measure, noon.Add(time.Hour), false},
+		{"after the withdrawal", consent.Measure, noon.Add(time.Hour + time.Microsecond), false},
+		{"for a purpose that was refused", consent.Predict, noon.Add(time.Minute), false},
+	} {
+		if got := w.AllowedAt(t.Context(), w.tenant, out.Subject, c.purpose, g, c.received); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorldAt(t, db, clock.System())
+		rounds := 2
+		if testing.Short() {
+			rounds = 1
+		}
+		for range rounds {
+			out := w.choose(t, nil, consent.Measure)
+			type asked struct {
+				received time.Time
+				ground   consent.Ground
+			}
+			var mu sync.Mutex
+			var let []asked
+			var wg sync.WaitGroup
+			stop := make(chan struct{})
+			for range 2 {
+				wg.Go(func() {
+					var mine []asked
+					for n := 0; ; n++ {
+						received := w.clk.Now().Truncate(time.Microsecond)
+						g, err := w.Gate(t.Context(), w.tenant, out.Subject, consent.Measure)
+						if err == nil {
+							mine = append(mine, asked{received, g})
+						} else if !fail.Is(err, fail.ConsentRequired) {
+							t.Errorf("the gate: %v", err)
+						}
+						select {
+						case <-stop:
+							if n < 2500 {
+								continue
+							}
+							mu.Lock()
+							let = append(let, mine...)
+							mu.Unlock()
+							return
+						default:
+						}
+					}
+				})
+			}
+			taken := w.withdraw(t, *out.Visitor)
+			close(stop)
+			wg.Wait()
+			history, err := w.History(t.Context(), w.tenant, []id.Subject{out.Subject})
+			if err != nil || len(history) != 2 || history[1].ID != taken.RecordID {
+				t.Fatalf("the history is %+v, %v", history, err)
+			}
+			at := history[1].At
+			for _, a := range let {
+				if a.received.After(at) {
+					t.Fatalf("something received %v after the withdrawal was let through", a.received.Sub(at))
+				}
+				if a.received.Before(at) && !w.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, a.ground, a.received) {
+					t.Fatalf("something received %v before the withdrawal is refused later", at.Sub(a.received))
+				}
+			}
+		}
+	})
+}
+
+func TestAWithdrawalThatCannotBeWrittenStillShutsTheGate(t *testing.T) {
+	db := storetest.SQLite(t)
+	w := newWorld(t, db)
+	out := w.choose(t, nil, consent.Measure)
+	if !w.open(t, out.Subject, consent.Measure) {
+		t.Fatal("shut")
+	}
+	w.fake.Advance(time.Second)
+	w.write(t, func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `CREATE TRIGGER full BEFORE INSERT ON consent_record BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`)
+		return err
+	})
+	if _, err := w.Withdraw(t.Context(), w.tenant, withdrawal(*out.Visitor)); !fail.Is(err, fail.Unavailable) {
+		t.Fatalf("got %v", err)
+	}
+	w.fake.Advance(time.Hour)
+	if w.open(t, out.Subject, consent.Measure) {
+		t.Error("the gate is open")
+	}
+	w.write(t, func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `DROP TRIGGER full`)
+		return err
+	})
+	w.withdraw(t, *out.Visitor)
+	if w.open(t, out.Subject, consent.Measure) {
+		t.Error("the gate is open after the second try")
+	}
+	w.fake.Advance(time.Second)
+	w.choose(t, out.Visitor, consent.Measure)
+	if !w.open(t, out.Subject, consent.Measure) {
+		t.Error("the denial outlived a new grant")
+	}
+}
+
+func TestAnotherProcessLearnsOfAWithdrawalByAnnouncementOrInFiveSeconds(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure)
+	told, untold := w.room(), w.room()
+	for _, r := range []*consent.Room{told, untold} {
+		if _, err := r.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.withdraw(t, *out.Visitor)
+	told.Invalidate(w.tenant, out.Subject)
+	if _, err := told.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		t.Errorf("who was told: %v", err)
+	}
+	w.fake.Advance(consent.CacheLife)
+	if _, err := untold.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		t.Errorf("who was not told, after five seconds: %v", err)
+	}
+}
+
+func TestL29_MergingNeverWidensConsent(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		laptop := w.choose(t, nil, consent.Measure, consent.Predict)
+		phone := w.choose(t, nil, consent.Measure, consent.Support)
+		for _, out := range []*consent.Outcome{laptop, phone} {
+			w.open(t, out.Subject, consent.Measure) // cached from before the merge
+			w.write(t, func(tx *store.Tx) error {
+				merged, err := w.subjects.Identify(t.Context(), tx, out.Subject, map[subject.Kind]string{subject.Email: "ann@example.org"})
+				for _, s := range append(merged, out.Subject) {
+					w.Invalidate(w.tenant, s)
+				}
+				return err
+			})
+		}
+		w.Invalidate(w.tenant, laptop.Subject)
+		w.Invalidate(w.tenant, phone.Subject)
+		for _, c := range []struct {
+			name    string
+			subject id.Subject
+			purpose string
+			want    bool
+		}{
+			{"both gave it, on the laptop", laptop.Subject, consent.Measure, true},
+			{"both gave it, on the phone", phone.Subject, consent.Measure, true},
+			{"given on the laptop, refused on the phone", laptop.Subject, consent.Predict, false},
+			{"refused on the phone, given on the laptop", phone.Subject, consent.Predict, false},
+			{"given on the phone, refused on the laptop", phone.Subject, consent.Support, false},
+		} {
+			if got := w.open(t, c.subject, c.purpose); got != c.want {
+				t.Errorf("%s: %v", c.name, got)
+			}
+		}
+		states, err := w.State(t.Context(), w.tenant, laptop.Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := states[consent.Predict]; st.Status != consent.Refused || !st.Elsewhere || st.RecordID != phone.RecordID {
+			t.Errorf("the state does not say which device refused: %+v", st)
+		}
+		// A withdrawal on one device closes the other at once.
+		w.fake.Advance(time.Second)
+		w.withdraw(t, *phone.Visitor)
+		if w.open(t, laptop.Subject, consent.Measure) {
+			t.Error("the laptop goes on after the phone withdrew")
+		}
+	})
+}
+
+func TestADeclaredBasisOpensTheGateForItsDeploymentUntilThePersonObjects(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		s, err := w.subjects.Ensure(t.Context(), w.tenant, subject.Cookie, uuid.NewString())
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := func(s id.Subject, deployment uuid.UUID, purpose string) (consent.Ground, error) {
+			return w.GateFor(t.Context(), w.tenant, s, deployment, purpose)
+		}
+		if _, err := gate(s, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+			t.Fatalf("got %v", err)
+		}
+		record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
+			Deployment: site, Basis: "legitimate_interest", Purposes: []string{consent.Measure},
+			Assessment: "Fraud in our shop can only be seen by looking at the pages visited.",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := gate(s, site, consent.Measure)
+		if err != nil || g.Basis != "legitimate_interest" || g.Declared != record {
+			t.Fatalf("got %+v, %v", g, err)
+		}
+		received := w.clk.Now()
+		for name, ask := range map[string]func() error{
+			"another purpose":    func() error { _, err := gate(s, site, consent.Predict); return err },
+			"another deployment": func() error { _, err := gate(s, uuid.New(), consent.Measure); return err },
+			"no deployment":      func() error { _, err := w.Gate(t.Context(), w.tenant, s, consent.Measure); return err },
+		} {
+			if err := ask(); !fail.Is(err, fail.ConsentRequired) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.fake.Advance(time.Minute)
+		if err := w.Object(t.Context(), w.tenant, s, []string{consent.Measure}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gate(s, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+			t.Errorf("after the objection: %v", err)
+		}
+		if !w.AllowedAt(t.Context(), w.tenant, s, consent.Measure, g, received) {
+			t.Error("what was received before the objection is refused")
+		}
+		if w.AllowedAt(t.Context(), w.tenant, s, consent.Measure, g, w.clk.Now()) {
+			t.Error("what was received after the objection is let through")
+		}
+		refuser := w.choose(t, nil, consent.Actions)
+		if _, err := gate(refuser.Subject, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+			t.Errorf("a declared basis overrides a refusal: %v", err)
+		}
+	})
+}
+
+func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	s := id.NewSubject()
+	record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
+		Basis: "contract", Purposes: []string{consent.Support}, Assessment: "Help is part of what the customer bought.",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.Gate(t.Context(), w.tenant, s, consent.Support)
+	if err != nil {
+		t.Fatal(err)
+	}
+	received := w.clk.Now()
+	w.fake.Advance(time.Hour)
+	for range 2 {
+		if err := w.EndDeclaration(t.Context(), w.tenant, record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Gate(t.Context(), w.tenant, s, consent.Support); !fail.Is(err, fail.ConsentRequired) {
+		t.Errorf("got %v", err)
+	}
+	if !w.AllowedAt(t.Context(), w.tenant, s, consent.Support, g, received) || w.AllowedAt(t.Context(), w.tenant, s, consent.Support, g, w.clk.Now()) {
+		t.Error("the second check does not fit the end")
+	}
+	if err := w.EndDeclaration(t.Context(), w.tenant, uuid.NewString()); !fail.Is(err, fail.NotFound) {
+		t.Errorf("an unknown declaration: %v", err)
+	}
+	all, err := w.Declarations(t.Context(), w.tenant)
+	if err != nil || len(all) != 1 || all[0].Ended.IsZero() {
+		t.Errorf("the declarations are %+v, %v", all, err)
+	}
+}
+
+func TestABadDeclarationIsRefused(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	good := consent.Declaration{Basis: "contract", Purposes: []string{consent.Support}, Assessment: "Help is part of what the customer bought."}
+	for _, c := range []struct {
+		name, field string
+		change      func(d *consent.Declaration)
+	}{
+		{"consent can't be declared", "basis", func(d *consent.Declaration) { d.Basis = "consent" }},
+		{"an unknown basis", "basis", func(d *consent.Declaration) { d.Basis = "curiosity" }},
+		{"no reason", "assessment", func(d *consent.Declaration) { d.Assessment = "because" }},
+		{"no purpose", "purposes", func(d *consent.Declaration) { d.Purposes = nil }},
+		{"an unknown purpose", "purposes", func(d *consent.Declaration) { d.Purposes = []string{"telepathy"} }},
+	} {
+		d := good
+		c.change(&d)
+		_, err := w.Declare(t.Context(), w.tenant, d)
+		if e, ok := errors.AsType[*fail.Error](err); !ok || e.Kind != fail.Invalid || e.Field != c.field {
+			t.Errorf("%s: %#v", c.name, err)
+		}
+	}
+}
+
+func TestL16_ErasureLeavesNeitherRecordNorReceiptAndTheLogStillHolds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		out := w.choose(t, nil, consent.Measure)
+		stays := w.choose(t, nil, consent.Measure)
+		w.open(t, out.Subject, consent.Measure)
+		w.write(t, func(tx *store.Tx) error {
+			if err := w.Erase(t.Context(), tx, []id.Subject{out.Subject}); err != nil {
+				return err
+			}
+			return w.subjects.Erase(t.Context(), tx, []id.Subject{out.Subject})
+		})
+		if err := w.vault.Shred(t.Context(), w.tenant, out.Subject); err != nil {
+			t.Fatal(err)
+		}
+		if w.open(t, out.Subject, consent.Measure) {
+			t.Error("the gate is open for an erased subject")
+		}
+		if _, err := w.Receipt(t.Context(), w.tenant, out.Subject, out.RecordID); !fail.Is(err, fail.NotFound) {
+			t.Errorf("the receipt: %v", err)
+		}
+		if history, err := w.History(t.Context(), w.tenant, []id.Subject{out.Subject}); err != nil || len(history) != 0 {
+			t.Errorf("the history is %v, %v", history, err)
+		}
+		if err := w.ledger.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
+		}
+		// The person's own copy still verifies.
+		w.verified(t, out.Receipt)
+		w.verified(t, stays.Receipt)
+		if !w.open(t, stays.Subject, consent.Measure) {
+			t.Error("somebody else's consent is gone")
+		}
+		// The erased cookie starts from nothing.
+		back := w.choose(t, out.Visitor, consent.Measure)
+		if *back.Visitor == *out.Visitor || back.Subject == out.Subject {
+			t.Error("the erased visitor came back under the old id")
+		}
+	})
+}
+
+func TestTheStateNamesEveryPurposeOfSomebodyUnknown(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	states, err := w.State(t.Context(), w.tenant, id.NewSubject())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"actions", "identity", "marketing", "measure", "predict", "sales", "support"}
+	if got := slices.Sorted(maps.Keys(states)); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	for _, st := range states {
+		if st.Status != consent.Unknown || st.Ledger != -1 {
+			t.Errorf("got %+v", st)
+		}
+	}
+}
+
+func BenchmarkGateCached(b *testing.B) {
+	w := newWorldAt(b, storetest.SQLite(b), clock.System())
+	out := w.choose(b, nil, consent.Measure)
+	for b.Loop() {
+		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGateUncached(b *testing.B) {
+	w := newWorldAt(b, storetest.SQLite(b), clock.System())
+	out := w.choose(b, nil, consent.Measure)
+	for b.Loop() {
+		w.Invalidate(w.tenant, out.Subject)
+		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkChoose(b *testing.B) {
+	w := newWorldAt(b, storetest.SQLite(b), clock.System())
+	for b.Loop() {
+		w.choose(b, nil, consent.Measure, consent.Actions)
+	}
+}
