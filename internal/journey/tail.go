@@ -39,6 +39,11 @@ func (t *tail) add(session uuid.UUID, encoded []byte) {
 		t.full = append(t.full, chunk{number: t.number, events: t.events, bytes: t.bytes})
 		t.number, t.events, t.bytes, t.session = t.number+1, 0, nil, uuid.Nil
 	}
+	t.put(session, encoded)
+}
+
+// put appends a record to the open chunk.
+func (t *tail) put(session uuid.UUID, encoded []byte) {
 	if t.bytes == nil {
 		t.bytes = make([]byte, 0, max(1024, len(encoded)+32))
 	}
@@ -83,4 +88,15 @@ func eachRecord(b []byte, fn func(session uuid.UUID, encoded []byte) error) erro
 type StoredEvent struct {
 	Session uuid.UUID
 	Event   *event.Event
+}
+
+// eachStoredEvent calls fn for the events of a chunk, in order.
+func eachStoredEvent(b []byte, fn func(StoredEvent) error) error {
+	return eachRecord(b, func(session uuid.UUID, encoded []byte) error {
+		ev, err := event.Decode(encoded)
+		if err != nil {
+			return err
+		}
+		return fn(StoredEvent{Session: session, Event: ev})
+	})
 }

@@ -15,13 +15,15 @@ CREATE TABLE journey_config (
 -- One row per device of a data subject. state is sealed under the subject's key and holds the open
 -- session and the events that do not yet fill a chunk. session is the latest session; opened is its
 -- start while it is open, else 0; wake is when the clock has something to do, 0 if never, and may be
--- too early, never too late.
+-- too early, never too late. revision goes up when the row is rewritten behind the worker's back, as
+-- a rectification does: what the worker held of the visitor is then no longer written.
 CREATE TABLE journey_visitor (
     tenant_id BYTEA NOT NULL,
     subject   BYTEA NOT NULL,
     session   BYTEA NOT NULL,
     opened    BIGINT NOT NULL,
     wake      BIGINT NOT NULL,
+    revision  BIGINT NOT NULL,
     state     BYTEA NOT NULL,
     PRIMARY KEY (tenant_id, subject)
 );
