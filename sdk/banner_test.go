@@ -1,0 +1,485 @@
+package sdk_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestInChromium(t *testing.T) {
+	browser := chromium(t)
+	newTab := func(t *testing.T) *tab { return newSite(t).visit(t, browser) }
+
+	run(t, "B1 B2 B4 B5 all choices weigh the same", func(t *testing.T) {
+		for _, size := range [][2]int64{{1366, 768}, {375, 667}, {320, 568}} {
+			b := newTab(t)
+			b.resize(size[0], size[1])
+			b.open("/")
+			b.banner()
+			sameWeight(t, b, "accept", "reject", "settings")
+			b.press("[data-probity=settings]")
+			b.visible("[data-probity=save]")
+			b.away()
+			sameWeight(t, b, "accept", "reject", "save", "back")
+		}
+	})
+
+	run(t, "B3 labels and buttons have contrast in light and dark", func(t *testing.T) {
+		for _, scheme := range []string{"light", "dark"} {
+			b := newTab(t)
+			b.prefer(&emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b.open("/")
+			b.banner()
+			contrast(t, b, scheme)
+		}
+	})
+
+	run(t, "B6 B10 B12 nothing is switched on beforehand and what is shown is what is saved", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		b.banner()
+		if n := value[int](b, `document.querySelectorAll('.probity input').length`); n != 0 {
+			t.Errorf("the first layer has %d switches", n)
+		}
+		b.press("[data-probity=settings]")
+		b.visible("[data-probity=save]")
+		if n := value[int](b, `document.querySelectorAll('.probity input:checked').length`); n != 0 {
+			t.Errorf("%d switches are on before anybody touched them", n)
+		}
+		if words := value[string](b, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "off") {
+			t.Errorf("the switch says %q in words, want off", words)
+		}
+		b.press(".probity input[name=measure]")
+		b.press(".probity input[name=predict]")
+		if words := value[string](b, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "on") {
+			t.Errorf("the switch says %q in words, want on", words)
+		}
+		b.press("[data-probity=save]")
+		b.until("localStorage.probity_choice")
+		if got := b.site.grants(); !slices.Equal(got, []string{"measure", "predict"}) {
+			t.Errorf("the server holds %q", got)
+		}
+		if got := value[string](b, `localStorage.probity_choice.split('.')[1]`); got != "measure,predict" {
+			t.Errorf("the device holds %q", got)
+		}
+	})
+
+	run(t, "B10 every combination of switches is saved as shown", func(t *testing.T) {
+		b := newTab(t)
+		for mask := range 1 << len(purposes) {
+			if mask%16 != 5 { // eight of them, spread; each costs a page
+				continue
+			}
+			b.open("/")
+			b.do(`localStorage.clear(); document.cookie = '_actmu=;path=/;max-age=0'`)
+			b.open("/")
+			b.banner()
+			want := []string{}
+			var script strings.Builder
+			for i, p := range purposes {
+				if mask>>i&1 == 1 {
+					want = append(want, p)
+					fmt.Fprintf(&script, "document.querySelector('.probity input[name=%s]').click();", p)
+				}
+			}
+			b.press("[data-probity=settings]")
+			b.do(script.String() + "document.querySelector('[data-probity=save]').click()")
+			b.until("localStorage.probity_choice")
+			if got := value[string](b, `localStorage.probity_choice.split('.')[1]`); got != strings.Join(want, ",") {
+				t.Fatalf("switched on %q, recorded %q", want, got)
+			}
+		}
+	})
+
+	run(t, "B7 B9 nothing but a button grants, and the page stays usable", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		b.banner()
+		b.run(chromedp.KeyEvent(kb.Escape), chromedp.MouseClickXY(640, 60))
+		b.do(`scrollTo(0, 9999); dispatchEvent(new Event('scroll'))`)
+		b.calm()
+		b.press("#link")
+		b.until(`location.pathname == '/elsewhere'`)
+		b.banner()
+		b.holds()
+		if n := len(b.site.asked("/choices")) + len(b.site.asked("/served")); n != 0 {
+			t.Errorf("%d requests about a choice that nobody made", n)
+		}
+	})
+
+	run(t, "B14 the keyboard reaches everything and the focus comes back", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		b.banner()
+		var order []string
+		for range 4 {
+			b.run(chromedp.KeyEvent(kb.Tab))
+			order = append(order, value[string](b, `document.activeElement.dataset.probity || document.activeElement.tagName`))
+		}
+		if want := []string{"A", "accept", "reject", "settings"}; !slices.Equal(order, want) {
+			t.Errorf("Tab goes to %q, want %q", order, want)
+		}
+		if width := value[float64](b, `parseFloat(getComputedStyle(document.activeElement).outlineWidth)`); width < 2 {
+			t.Errorf("the focus ring is %v px wide", width)
+		}
+		if !value[bool](b, `(() => { const r = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === document.activeElement })()`) {
+			t.Error("something covers the button that has the focus")
+		}
+		b.run(chromedp.KeyEvent(kb.Enter))
+		b.visible("[data-probity=back]")
+		b.run(chromedp.KeyEvent(kb.Escape))
+		b.visible("[data-probity=settings]")
+		b.press("[data-probity=reject]")
+		b.until("!document.querySelector('.probity')")
+
+		b.focus("[data-privacy-choices]")
+		b.run(chromedp.KeyEvent(kb.Enter))
+		b.banner()
+		b.until("document.activeElement.matches('.probity')")
+		b.run(chromedp.KeyEvent(kb.Escape))
+		b.until("!document.querySelector('.probity')")
+		if !value[bool](b, `document.activeElement.matches('[data-privacy-choices]')`) {
+			t.Error("the focus did not return to where the dialog was opened from")
+		}
+	})
+
+	run(t, "B15 B16 B23 the dialog has its role, its name, its language and large targets", func(t *testing.T) {
+		b := newTab(t)
+		b.site.lang = "de"
+		b.open("/")
+		b.banner()
+		got := value[[]string](b, `(() => { const d = document.querySelector('.probity'); return [d.getAttribute('role'), d.lang,
+			document.getElementById(d.getAttribute('aria-labelledby')).textContent, String(!!document.getElementById(d.getAttribute('aria-describedby')).textContent), String(d.hasAttribute('aria-modal'))] })()`)
+		if want := []string{"dialog", "de", "Ihre Privatsphäre auf dieser Seite", "true", "false"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		b.press("[data-probity=settings]")
+		b.visible("[data-probity=save]")
+		small := value[[]string](b, `[...document.querySelectorAll('.probity button, .probity label, body > [data-privacy-choices]')].filter(e => e.offsetHeight < 44 || e.offsetWidth < 44).map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
+		if len(small) > 0 {
+			t.Errorf("targets under 44 px: %q", small)
+		}
+		b.press("[data-probity=reject]")
+		b.until(`document.querySelector('[role=status]')?.textContent == 'Ihre Wahl ist gespeichert.'`)
+	})
+
+	run(t, "B17 nothing moves, and forced colours keep the switches visible", func(t *testing.T) {
+		b := newTab(t)
+		b.prefer(&emulation.MediaFeature{Name: "forced-colors", Value: "active"}, &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: "reduce"})
+		b.open("/")
+		b.banner()
+		b.press("[data-probity=settings]")
+		b.visible("[data-probity=save]")
+		if got := value[string](b, `getComputedStyle(document.querySelector('.probity input')).appearance`); got != "auto" {
+			t.Errorf("the switch has appearance %q in forced colours", got)
+		}
+		if n := value[int](b, `document.getAnimations().length`); n != 0 {
+			t.Errorf("%d animations run", n)
+		}
+	})
+
+	run(t, "B18 the banner shifts nothing", func(t *testing.T) {
+		b := newTab(t)
+		b.before(`window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.shift += e.value)).observe({type: 'layout-shift', buffered: true})`)
+		b.open("/")
+		b.banner()
+		b.calm()
+		if shift := value[float64](b, "shift"); shift > 0.01 {
+			t.Errorf("layout shift of %v", shift)
+		}
+	})
+
+	run(t, "B19 a strict policy with Trusted Types blocks nothing of ours", func(t *testing.T) {
+		b := newTab(t)
+		b.before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.press("[data-privacy-choices]")
+		b.banner()
+		if got := value[[]string](b, "violations"); len(got) > 0 {
+			t.Errorf("the policy was violated: %q", got)
+		}
+		if got := value[string](b, `getComputedStyle(document.querySelector('.probity')).position`); got != "fixed" {
+			t.Errorf("the style sheet was not applied: position is %s", got)
+		}
+	})
+
+	run(t, "B31 the banner shows for automated browsers as for all", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		if !value[bool](b, "navigator.webdriver") {
+			t.Error("the browser does not say that it is driven, so this shows nothing")
+		}
+		b.banner()
+	})
+
+	run(t, "right-to-left pages mirror the dialog", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		b.banner()
+		b.press("[data-probity=settings]")
+		b.visible("[data-probity=save]")
+		place := `(() => { const l = document.querySelector('.probity label'); return l.querySelector('input').getBoundingClientRect().x > l.querySelector('b').getBoundingClientRect().x })()`
+		if !value[bool](b, place) {
+			t.Error("left to right, the switch stands before its name")
+		}
+		b.do(`document.querySelector('.probity').dir = 'rtl'`)
+		if value[bool](b, place) {
+			t.Error("right to left, the switch stands after its name")
+		}
+	})
+
+	run(t, "S1 S2 a visitor who does nothing leaves nothing", func(t *testing.T) {
+		b := newTab(t)
+		b.site.loader = `window.wrote = [];
+			for (const s of [Storage.prototype]) { const set = s.setItem; s.setItem = function (k, v) { wrote.push(k); return set.call(this, k, v) } }
+			const c = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+			Object.defineProperty(Document.prototype, 'cookie', { get: c.get, set(v) { wrote.push(v); c.set.call(this, v) } });
+			const o = indexedDB.open; indexedDB.open = function (n) { wrote.push(n); return o.apply(this, arguments) };
+			for (const p of [HTMLCanvasElement.prototype]) { const g = p.getContext; p.getContext = function () { wrote.push('canvas'); return g.apply(this, arguments) } }`
+		b.open("/private/page?secret=1")
+		b.banner()
+		b.calm()
+		if got := value[[]string](b, "wrote"); len(got) > 0 {
+			t.Errorf("wrote %q before any choice", got)
+		}
+		b.holds()
+		b.site.mu.Lock()
+		defer b.site.mu.Unlock()
+		for _, r := range b.site.requests {
+			if r.method != "GET" || r.cookie != "" || strings.Contains(r.referrer, "private") {
+				t.Errorf("before any choice: %+v", r)
+			}
+		}
+	})
+
+	run(t, "S4 S5 a refusal leaves one key without an identifier, and nothing is loaded or sent", func(t *testing.T) {
+		s := newSite(t)
+		var kept []string
+		for range 2 {
+			b := s.visit(t, browser)
+			b.choose("/", "reject")
+			for _, path := range []string{"/a", "/b", "/c"} {
+				b.open(path)
+				b.until("document.querySelector('[data-privacy-choices]')")
+			}
+			b.do(`history.pushState(0, '', '/d'); ac('pageview'); ac('record', 'product_viewed'); document.querySelector('#act').click()`)
+			b.calm()
+			b.holds("local probity_choice")
+			kept = append(kept, value[string](b, "localStorage.probity_choice"))
+		}
+		if kept[0] != kept[1] || !regexp.MustCompile(`^v1\.n\.\d{8}$`).MatchString(kept[0]) {
+			t.Errorf("two refusals hold %q", kept)
+		}
+		if n := len(s.asked("/tracker.js")) + len(s.asked("/events")) + len(s.asked("/live")) + len(s.asked("/config")); n != 0 {
+			t.Errorf("%d requests of the tracker after a refusal", n)
+		}
+		if n := len(s.asked("/banner.js")); n != 2 {
+			t.Errorf("the banner was loaded %d times by two refusers", n)
+		}
+		for _, c := range s.choices {
+			if c["visitor"] != nil {
+				t.Errorf("a refusal carries the visitor %v", c["visitor"])
+			}
+		}
+	})
+
+	run(t, "S6 a partial grant allows its part only", func(t *testing.T) {
+		for _, grant := range [][]string{{"measure"}, {"actions"}, {"identity"}, {"measure", "actions"}, {"measure", "identity"}, {"actions", "identity"}, {"measure", "actions", "identity"}, {}} {
+			run(t, "T1 "+strings.Join(grant, " and "), func(t *testing.T) { partial(t, newTab(t), grant) })
+		}
+	})
+
+	run(t, "S9 T6 what happened before the grant is never sent", func(t *testing.T) {
+		b := newTab(t)
+		b.site.loader = `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) };
+			ac('pageview'); ac('record', 'too_early', { a: 1 }); ac('identify', 'early-bird');
+			ac('load', 'autotrackClick', { clickEvents: [{ selector: '.buy', eventName: 'buy_clicked' }] })`
+		b.open("/")
+		b.banner()
+		if got := value[string](b, `ac('record', 'still_too_early')`); got != "consent.required" {
+			t.Errorf("an early call answers %q", got)
+		}
+		b.press("#act")
+		from := time.Now()
+		b.press("[data-probity=accept]")
+		b.events("page_viewed", 1)
+		b.press("#act")
+		b.events("buy_clicked", 1)
+		b.calm()
+		for _, e := range b.site.named("") {
+			if e.Name != "page_viewed" && e.Name != "buy_clicked" || e.At.Before(from) {
+				t.Errorf("sent %+v; the grant came at %v", e, from)
+			}
+		}
+		b.holds("cookie _actmu", "local probity_choice")
+	})
+
+	run(t, "G1 G4 Global Privacy Control is shown and recorded, and a later grant still counts", func(t *testing.T) {
+		b := newTab(t)
+		b.before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
+		b.open("/")
+		b.banner()
+		if !value[bool](b, `document.querySelector('.probity').textContent.includes('Global Privacy Control')`) {
+			t.Error("the banner does not mention the signal")
+		}
+		b.press("[data-probity=accept]")
+		b.events("page_viewed", 1)
+		b.open("/next")
+		b.events("page_viewed", 2)
+	})
+
+	run(t, "W1 W2 W3 W4 the control shows the choice and takes it back at once", func(t *testing.T) { withdrawal(t, newTab(t)) })
+
+	run(t, "W1 one click is enough where the page offers it", func(t *testing.T) {
+		b := newTab(t)
+		b.site.onPage = `<button type="button" id="out" data-privacy-choices="withdraw">Withdraw consent</button><button type="button" data-privacy-choices>Choices</button>`
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.press("#out")
+		b.until("!document.cookie")
+		b.holds("local probity_choice")
+		if n := value[int](b, "document.querySelectorAll('[data-privacy-choices]').length"); n != 2 {
+			t.Errorf("there are %d controls; the page brought its own two", n)
+		}
+	})
+
+	run(t, "W5 all tabs stop within a second", func(t *testing.T) { threeTabs(t, newTab(t)) })
+
+	run(t, "W6 a withdrawal without a network holds at once and is delivered later", func(t *testing.T) { offline(t, newTab(t)) })
+
+	run(t, "W10 one purpose can be taken back alone", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.press("[data-privacy-choices]")
+		b.banner()
+		b.press(".probity input[name=actions]")
+		b.press("[data-probity=save]")
+		b.until("!document.querySelector('.probity')")
+		if got := value[string](b, `ac('record', 'too_late')`); got != "consent.required" {
+			t.Errorf("a call for the purpose taken back answers %q", got)
+		}
+		b.do(`history.pushState(0, '', '/next'); ac('pageview')`)
+		b.events("page_viewed", 2)
+		if got := b.site.grants(); slices.Contains(got, "actions") || !slices.Contains(got, "measure") {
+			t.Errorf("the server holds %q", got)
+		}
+		b.holds("cookie _actmu", "local probity_choice")
+	})
+
+	run(t, "W11 no banner for half a year after either choice, then again", func(t *testing.T) {
+		for _, answer := range []string{"reject", "accept"} {
+			b := newTab(t)
+			b.choose("/", answer)
+			for days, asks := range map[int]bool{181: false, 183: true} {
+				day := time.Now().UTC().AddDate(0, 0, -days).Format("20060102")
+				b.do(fmt.Sprintf(`localStorage.probity_choice = localStorage.probity_choice.replace(/\d{8}$/, '%s')`, day))
+				b.open("/later")
+				if asks {
+					b.banner()
+				} else {
+					b.until("document.querySelector('[data-privacy-choices]')")
+					b.calm()
+					if value[bool](b, "!!document.querySelector('.probity')") {
+						t.Errorf("%s: asked again after %d days", answer, days)
+					}
+				}
+			}
+		}
+	})
+
+	run(t, "a choice that can't be recorded is said, and nothing starts", func(t *testing.T) {
+		b := newTab(t)
+		b.site.set(func(path string) int {
+			if strings.HasSuffix(path, "/choices") {
+				return 503
+			}
+			return 0
+		})
+		b.open("/")
+		b.banner()
+		b.press("[data-probity=accept]")
+		b.until(`document.querySelector('[role=status]')?.textContent.includes('could not be saved')`)
+		b.holds()
+		b.site.set(nil)
+		b.press("[data-probity=accept]")
+		b.events("page_viewed", 1)
+	})
+
+	run(t, "the receipt can be kept", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "reject")
+		b.press("[data-privacy-choices]")
+		b.banner()
+		b.do(`URL.createObjectURL = (b) => { b.text().then((t) => window.receipt = t); return 'data:,' }; document.addEventListener('click', e => e.target.download && e.preventDefault(), true)`)
+		b.press("[data-probity=receipt]")
+		b.until("window.receipt")
+		if got := value[string](b, "receipt"); !json.Valid([]byte(got)) || !strings.Contains(got, "of the log") {
+			t.Errorf("the receipt reads %q", got)
+		}
+	})
+
+	trackerTests(t, newTab)
+	offerTests(t, newTab)
+}
+
+// sameWeight compares the buttons with each other: B1, B2, B4 and B5.
+func sameWeight(t *testing.T, b *tab, names ...string) {
+	t.Helper()
+	type look struct {
+		Tag, Parent, Style                string
+		Width, Height, Left, Top          float64
+		Right, Bottom, ViewWidth, ViewHgt float64
+	}
+	looks := map[string]look{}
+	for _, name := range names {
+		looks[name] = value[look](b, fmt.Sprintf(`(() => { const e = document.querySelector('[data-probity=%s]'), r = e.getBoundingClientRect(), s = getComputedStyle(e);
+			return { Tag: e.tagName, Parent: e.parentElement.className, Style: ['fontSize', 'fontWeight', 'fontFamily', 'borderWidth', 'borderColor', 'borderRadius', 'padding', 'color', 'backgroundColor', 'textTransform', 'letterSpacing', 'textDecoration'].map(k => s[k]).join('|'),
+			Width: r.width, Height: r.height, Left: r.left, Top: r.top, Right: r.right, Bottom: r.bottom, ViewWidth: innerWidth, ViewHgt: innerHeight } })()`, name))
+	}
+	first := looks[names[0]]
+	for _, name := range slices.Sorted(maps.Keys(looks)) {
+		l := looks[name]
+		if l.Tag != "BUTTON" || l.Parent != first.Parent || l.Style != first.Style || math.Abs(l.Width-first.Width) > 2 || math.Abs(l.Height-first.Height) > 2 {
+			t.Errorf("%s differs from %s:\n%+v\n%+v", name, names[0], l, first)
+		}
+		if l.Left < 0 || l.Top < 0 || l.Right > l.ViewWidth || l.Bottom > l.ViewHgt || l.Height < 44 {
+			t.Errorf("%s is not fully in view or too small: %+v", name, l)
+		}
+	}
+	if math.Abs(looks["accept"].Top-looks["reject"].Top) > 2 {
+		t.Error("accept and reject are not on one line")
+	}
+}
+
+// contrast computes the ratios of WCAG 1.4.3 and 1.4.11 for the dialog and its buttons.
+func contrast(t *testing.T, b *tab, scheme string) {
+	t.Helper()
+	ratios := value[map[string]float64](b, `(() => {
+		const lum = (c) => { const [r, g, b] = c.match(/[\d.]+/g).map(Number).map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b };
+		const ratio = (a, b) => { const [x, y] = [lum(a), lum(b)].sort((a, b) => b - a); return (x + .05) / (y + .05) };
+		const d = getComputedStyle(document.querySelector('.probity')), out = { text: ratio(d.color, d.backgroundColor) };
+		for (const n of ['accept', 'reject', 'settings']) { const s = getComputedStyle(document.querySelector('[data-probity=' + n + ']')); out[n + ' label'] = ratio(s.color, s.backgroundColor); out[n + ' button'] = ratio(s.backgroundColor, d.backgroundColor) }
+		out.link = ratio(getComputedStyle(document.querySelector('.probity a')).color, d.backgroundColor);
+		return out })()`)
+	for what, ratio := range ratios {
+		least := 4.5
+		if strings.HasSuffix(what, "button") {
+			least = 3
+		}
+		if ratio < least {
+			t.Errorf("%s, %s: contrast %.2f, want %.1f", scheme, what, ratio, least)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package sdk_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"probity/sdk"
+)
+
+// gzipped returns how many bytes the files are on the wire.
+func gzipped(t *testing.T, files ...[]byte) int {
+	t.Helper()
+	total := 0
+	for _, content := range files {
+		var b bytes.Buffer
+		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		total += b.Len()
+	}
+	return total
+}
+
+func file(t *testing.T, name string) []byte {
+	t.Helper()
+	content, ok := sdk.File(name)
+	if !ok {
+		t.Fatalf("there is no %s; run go generate ./sdk", name)
+	}
+	return content
+}
+
+func TestEachFileStaysWithinItsBudget(t *testing.T) {
+	locale := notice("en")
+	for _, budget := range []struct {
+		name  string
+		most  int
+		files [][]byte
+	}{
+		{"B34 gate", 820, [][]byte{file(t, "ac.js")}},
+		{"B34 banner, its style and one locale", 6144, [][]byte{file(t, "banner.js"), file(t, "banner.css"), locale}},
+		{"T9 tracker", 4096, [][]byte{file(t, "tracker.js")}},
+		{"offer and its style", 3072, [][]byte{file(t, "offer.js"), file(t, "offer.css")}},
+	} {
+		if got := gzipped(t, budget.files...); got > budget.most {
+			t.Errorf("%s: %d bytes compressed, at most %d are allowed", budget.name, got, budget.most)
+		} else {
+			t.Logf("%s: %d of %d bytes", budget.name, got, budget.most)
+		}
+	}
+}
+
+func TestFilesHoldNoCodeThatAStrictPolicyForbids(t *testing.T) {
+	names, err := fs.Glob(sdk.Files, "dist/*.js")
+	if err != nil || len(names) != 4 {
+		t.Fatalf("got %v, %v; want four scripts", names, err)
+	}
+	for _, name := range names {
+		content := string(file(t, strings.TrimPrefix(name, "dist/")))
+		for _, bad := range []string{"eval(", "new Function", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "navigator.webdriver", "indexedDB", "canvas", "AudioContext", ".plugins"} {
+			if strings.Contains(content, bad) {
+				t.Errorf("%s uses %s", name, bad)
+			}
+		}
+	}
+}
+
+func TestFileTellsWhatIsMissing(t *testing.T) {
+	if _, ok := sdk.File("none.js"); ok {
+		t.Error("a file that does not exist was found")
+	}
+	if _, ok := sdk.File("../sdk.go"); ok {
+		t.Error("a file outside dist was found")
+	}
+}

@@ -1,0 +1,56 @@
+// What stands on the visitor's device: one key without an identifier, and after a grant one cookie.
+
+const KEY = 'probity_choice'
+const COOKIE = '_actmu'
+
+/** The choice as it is stored, or "". */
+export const stored = (): string => {
+  try {
+    return localStorage[KEY] || ''
+  } catch {
+    return ''
+  }
+}
+
+/** The purposes of the stored choice; empty after a refusal or without a choice. */
+export const granted = (): string[] => stored().split('.')[1]?.split(',').filter((p) => p != 'n') || []
+
+/** The visitor id in the cookie, whatever the choice says. */
+export const visitor = (): string | undefined => new RegExp(COOKIE + '=([^;]+)').exec(document.cookie)?.[1]
+
+/**
+ * Records a choice and tells the other tabs. The day is part of it so that it ends in time, and so that all
+ * who choose alike on one day hold the same value. Without measuring nothing that identifies stays, unless
+ * `keep` asks for the id until the server has confirmed.
+ */
+export const record = (purposes: string[], id?: string | null, keep?: boolean): void => {
+  try {
+    localStorage[KEY] = 'v1.' + (purposes.join() || 'n') + '.' + new Date().toISOString().slice(0, 10).replace(/-/g, '')
+  } catch {
+    // Storage is blocked: the choice holds for this page and is asked for again on the next.
+  }
+  if (!purposes.includes('measure')) keep || forget()
+  else if (id) document.cookie = COOKIE + '=' + id + ';path=/;max-age=15724800;samesite=lax' + (location.protocol == 'https:' ? ';secure' : '')
+  const channel = new BroadcastChannel('probity')
+  channel.postMessage(0)
+  channel.close()
+}
+
+/** Deletes everything of ours, and of the tracker we replace, that could identify the device. */
+export const forget = (): void => {
+  const ours = /^_act/
+  for (const cookie of document.cookie.split('; ')) {
+    const name = cookie.split('=')[0]!
+    if (ours.test(name)) {
+      const gone = name + '=;path=/;max-age=0'
+      document.cookie = gone
+      for (let domain = location.hostname; domain; domain = domain.replace(/^[^.]*\.?/, '')) document.cookie = gone + ';domain=' + domain
+    }
+  }
+  try {
+    for (const storage of [localStorage, sessionStorage])
+      for (const key of Object.keys(storage)) if (ours.test(key)) storage.removeItem(key)
+  } catch {
+    // Blocked storage holds nothing.
+  }
+}

@@ -1,0 +1,97 @@
+import type { Page } from './page'
+import { ask } from './wire'
+
+export interface Event {
+  seq: number
+  name: string
+  at: string
+  url: string
+  title: string
+  referrer?: string | undefined
+  search?: string | undefined
+  attributes?: Record<string, unknown> | undefined
+  traits?: Record<string, unknown> | undefined
+  external_id?: string | undefined
+}
+
+export interface Queue {
+  add_: (event: Event) => void
+  /** Sends what waits, by a beacon when the page is going away. */
+  flush_: (leaving?: boolean) => void
+}
+
+/**
+ * Keeps up to 200 events in memory and sends them in order, one request at a time: soon when none is under way,
+ * together when one is. What the server can't take now is tried again; what it refuses is dropped.
+ * `halt` is called when the server allows nothing more; `gone` tells that it holds no consent.
+ */
+export const queue = (page: Page, visit: string, signal: AbortSignal, halt: (gone: boolean) => void): Queue => {
+  const path = '/probity/v1/deployments/' + page.id_ + '/events'
+  let waiting: Event[] = []
+  let busy = false
+  let tries = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const take = (): Event[] => {
+    let bytes = 0
+    // A request that outlives the page may hold 64 KiB.
+    const n = waiting.findIndex((event, i) => i > 99 || (bytes += JSON.stringify(event).length) > 48e3)
+    return waiting.splice(0, n < 0 ? 100 : n || 1)
+  }
+  const body = (events: Event[]): unknown => ({
+    visitor: page.visitor_,
+    visit,
+    context: { lang: navigator.language, screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight] },
+    events,
+  })
+  const later = (ms: number): void => {
+    timer ||= setTimeout(flush, ms)
+  }
+  const flush = (leaving?: boolean): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (leaving) while (waiting[0] && navigator.sendBeacon(page.base_ + path, JSON.stringify(body(take()))));
+    if (!busy && waiting[0]) send(take())
+  }
+  const send = async (events: Event[]): Promise<void> => {
+    let wait = 0
+    busy = true
+    try {
+      const r = await ask(page, path, body(events), signal)
+      const code = r.status
+      if (code == 408 || code == 429 || code > 499) {
+        if (tries > 4) events = []
+        wait = +r.headers.get('retry-after')! || 1
+      } else {
+        tries = 0
+        const answer = (await r.json()) as { code?: string; refused?: { seq: number; code: string }[] }
+        // A page view refused for want of consent: there is none for measuring, so there is none for anything.
+        const view = events.find((e) => e.name == 'page_viewed')?.seq
+        if (/^consent/.test(answer.code || answer.refused?.find((x) => x.seq == view)?.code || '') || code == 409 || code == 410 || code == 451) halt(true)
+        else if (code == 401 || code == 403 || code == 404) halt(false)
+      }
+    } catch {
+      // No network, which does not count as a try.
+      if (!tries) wait = 1
+    }
+    busy = false
+    if (signal.aborted) return
+    if (wait) {
+      waiting = events.concat(waiting)
+      // Doubling, with jitter; a server that can't is asked five times.
+      later(wait * 1e3 * 2 ** tries++ * (0.5 + Math.random()))
+    } else flush()
+  }
+
+  signal.addEventListener('abort', () => {
+    waiting = []
+    clearTimeout(timer)
+  })
+  return {
+    add_: (event) => {
+      if (waiting.push(event) > 200) waiting.shift()
+      if (!busy) later(100)
+    },
+    flush_: flush,
+  }
+}

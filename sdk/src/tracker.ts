@@ -1,0 +1,173 @@
+import { BEHAVIOUR, type Call, type Page, type Part, REFUSED } from './page'
+import { type Action, type ActionState, actions } from './actions'
+import { type Watch, clicks, idle, inViewport, scrollDepth, urlChange } from './auto'
+import { type FormOptions, fieldValue, forms } from './forms'
+import { listen } from './listen'
+import { live } from './live'
+import { type Keys, mask, minimise } from './minimise'
+import { type Event, queue } from './queue'
+import { ask } from './wire'
+
+// The tracker. It is fetched only after a grant that includes measuring, and asks for each call
+// whether its purpose is granted. Everything it knows is in page memory and ends with `stop_`.
+
+type Mapping = { fieldName: string; traitName: string }
+type Attributes = Record<string, unknown>
+interface Options extends FormOptions {
+  eventName?: string
+  title?: string
+  pageTitle?: string
+  location?: string
+  pageLocation?: string
+  traitsMapper?: Mapping[]
+  globalTraitsMapper?: Mapping[]
+  clickEvents?: Watch[]
+  idleEvents?: Watch[]
+  inViewportEvents?: Watch[]
+  scrollDepthEvents?: Watch[]
+  onUrlChange?: (url: string) => void
+}
+
+let running: (() => void) | undefined
+
+/** Starts, or when it runs already looks again at what is granted. */
+export default (page: Page): void => {
+  if (running) running()
+  else start(page)
+}
+
+const start = async (page: Page): Promise<void> => {
+  const stopper = new AbortController()
+  const { signal } = stopper
+  const id = page.visitor_ as string
+  const channel = new BroadcastChannel('probity')
+  let purposes: string[]
+  const allowed = (purpose: string): boolean => purposes.includes(purpose)
+
+  const stop = (): void => {
+    stopper.abort()
+    channel.close()
+    page.run_ = page.stop_ = running = undefined
+  }
+  const look = (): void => {
+    purposes = (localStorage['probity_choice'] || '').split(/[.,]/)
+    if (!allowed('measure') || !document.cookie.includes(id)) stop()
+  }
+  /** The server holds less than the device: stop what it no longer allows, and let the banner's file put the rest right. */
+  const keep = (some: string[]): void => {
+    purposes = some
+    if (!allowed('measure')) stop()
+    import(page.base_ + '/probity/sdk/v1/banner.js').then((p: Part) => p.default(page, 'keep ' + some))
+  }
+  page.stop_ = stop
+  running = channel.onmessage = look
+  look()
+  listen(signal, 'storage pageshow', look)
+
+  // The built-in lists are narrower than any deployment's.
+  const keys = (await ask(page, '/probity/v1/deployments/' + page.id_ + '/config', undefined, signal).then((r) => r.json(), () => ({}))) as Keys
+  if (signal.aborted) return
+
+  // The browser's own way to a random UUID that also works on a page that was not loaded securely.
+  const visit = URL.createObjectURL(new Blob()).slice(-36)
+  const events = queue(page, visit, signal, (gone) => (gone ? keep([]) : stop()))
+  const bus = actions(page, signal, allowed)
+  let seq = 0
+  let mapping: Mapping[] = []
+  let here = ''
+  let before = document.referrer
+  let last: Event | undefined
+
+  const scalars = (from?: Attributes): Attributes => {
+    const out: Attributes = {}
+    for (const key in from) if (/str|num|boo/.test(typeof from[key])) out[key] = from[key]
+    return out
+  }
+  /** Queues an event if its purpose is granted, else says why not. Fields that the page maps to traits go along if identity is granted. */
+  const add = (purpose: string, event: Partial<Event> & { name: string }, mapper?: Mapping[], value = (field: string): unknown => event.attributes?.[field]): string | undefined => {
+    if (!allowed(purpose)) {
+      page.refused_++
+      return REFUSED
+    }
+    const traits = scalars(event.traits)
+    if (allowed('identity')) for (const m of [...mapping, ...(mapper || [])]) traits[m.traitName] ??= value(m.fieldName)
+    last = { seq: ++seq, at: new Date().toISOString(), title: mask(document.title), ...minimise(location.href, keys), ...event, attributes: scalars(event.attributes), traits: scalars(traits) }
+    events.add_(last)
+    return
+  }
+  const record = (name: string, attributes?: Attributes, mapper?: Mapping[]): string | undefined => add('actions', { name, attributes }, mapper)
+  const hit = (w: Watch): unknown => record(w.eventName, w.customAttributes)
+
+  const pageview = (given?: Options): string | undefined => {
+    const o = given || {}
+    const href = o.location || o.pageLocation || location.href
+    const address = minimise(href, keys)
+    const now = address.url + new URL(href, location.href).hash
+    const own = { title: mask(o.title || o.pageTitle || document.title), attributes: scalars(o.customAttributes) }
+    // The page was counted already: what there is to add belongs to that event, if it still waits.
+    if (now == here) return void (given && last?.name == 'page_viewed' && Object.assign(last, own))
+    here = now
+    const referrer = before && minimise(before, keys).url
+    before = href
+    return add('measure', { name: 'page_viewed', ...address, referrer, ...own }, o.traitsMapper)
+  }
+  const watchUrl = (o?: Options): void =>
+    urlChange(signal, () => {
+      pageview()
+      o?.onUrlChange?.(location.href)
+    })
+
+  /** Handles one call of either form; what it returns is why it was refused. */
+  const handle = (name: string, a: unknown, b: unknown, c: unknown): string | void => {
+    const o = (Object(a) === a ? a : b || {}) as Options
+    if (name == 'init') mapping = o.globalTraitsMapper || []
+    if (name == 'pageview') return pageview(a as Options)
+    if (name == 'record') {
+      if (o.eventName) return record(o.eventName, o.customAttributes, o.traitsMapper)
+      return typeof b == 'string' ? record(a as string, { label: b, ...(c as Attributes) }) : record(a as string, b as Attributes, (c as Options | undefined)?.traitsMapper)
+    }
+    if (name == 'identify' && a) return add('identity', { name: 'user_identified', external_id: '' + a, traits: b as Attributes })
+    if (name == 'recordActionStateChange') bus.report_(a as ActionState)
+    if (/^(on|once|off|subscribe)$/.test(name)) bus.listen_(name, a as string, b as () => void)
+    if (/^forms/.test(name))
+      forms(signal, { selector: a as string, ...o }, (form, name, attributes) => add('actions', { name, attributes }, o.traitsMapper, (field) => fieldValue(form, field)))
+    if (a == 'autotrackUrlChange') watchUrl(o)
+    if (o.clickEvents) clicks(signal, o.clickEvents, hit)
+    if (o.idleEvents) idle(signal, o.idleEvents, hit)
+    if (o.inViewportEvents) inViewport(signal, o.inViewportEvents, hit)
+    if (o.scrollDepthEvents) scrollDepth(signal, o.scrollDepthEvents, hit)
+  }
+  const run = (call: Call): unknown => {
+    const messenger = call[0] == 'command'
+    const [name, a, b, c, d] = Array.from(call).slice(+messenger)
+    if (!BEHAVIOUR.test(name as string)) page.calls_.push(call)
+    const reason = messenger ? handle((name as string).replace('Journey.', ''), a, 0, 0) : handle(name as string, a, b, c)
+    const answer = messenger ? (reason ? c : b) : /load|record/.test(name as string) && !reason && [b, c, d].find((x) => typeof x == 'function')
+    if (typeof answer == 'function') answer(reason)
+    return reason
+  }
+
+  const calls = page.calls_
+  page.calls_ = []
+  page.run_ = run
+  calls.forEach(run)
+  // A page that only named the deployment leaves the counting to us.
+  if (!calls.some((c) => c[0] == 'init')) watchUrl()
+  pageview()
+  bus.ready_()
+
+  live(page, signal, (type, data) => {
+    if (type == 'offer') bus.offer_(data as Action)
+    if (type == 'stop') {
+      const ended = (data as { purposes?: string[] }).purposes
+      keep(ended ? purposes.filter((p) => !ended.includes(p)) : [])
+    }
+  })
+  listen(signal, 'pagehide visibilitychange online', (e) => events.flush_(e.type != 'online'))
+  listen(signal, 'pageshow', (e) => {
+    if ((e as PageTransitionEvent).persisted && !signal.aborted) {
+      here = ''
+      pageview()
+    }
+  })
+}

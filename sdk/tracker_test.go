@@ -1,0 +1,326 @@
+package sdk_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+const snippet = `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) }; ac.l = 1 * new Date;
+	ac('init', 'an-org', { region: 'euc1', deploymentId: '` + deployment + `' });`
+
+func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
+	run(t, "init names the deployment as well as the script tag does", func(t *testing.T) {
+		b := newTab(t)
+		b.site.hideTag = true
+		b.site.loader = snippet
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+	})
+
+	run(t, "T8 one page view for each change of the address", func(t *testing.T) {
+		b := newTab(t)
+		b.site.loader = snippet + `ac('load', 'autotrackUrlChange', { onUrlChange: (u) => window.seen = u })`
+		b.choose("/start?page=1&token=secret#top", "accept")
+		first := b.events("page_viewed", 1)[0]
+		if !strings.HasSuffix(first.URL, "/start?page=1") {
+			t.Errorf("the address was sent as %s", first.URL)
+		}
+		for i, step := range []string{
+			`document.title = 'Two'; history.pushState(0, '', '/two')`,
+			`history.replaceState(0, '', '/three')`,
+			`location.hash = 'part'`,
+			`history.back()`,
+			`history.forward()`,
+		} {
+			b.do(step)
+			b.events("page_viewed", i+2)
+		}
+		b.do(`history.replaceState({ scroll: 3 }, '', location.href); history.pushState(0, '', location.pathname + '?token=other' + location.hash); ac('pageview')`)
+		b.calm()
+		got := b.events("page_viewed", 6)
+		for i, e := range got {
+			if e.Seq != got[0].Seq+i || e.Visit != first.Visit {
+				t.Errorf("event %d has number %d of visit %s", i, e.Seq, e.Visit)
+			}
+		}
+		if got[1].Title != "Two" || !strings.HasSuffix(got[1].Referrer, "/start?page=1") {
+			t.Errorf("the second page view is %+v", got[1])
+		}
+		if !value[bool](b, "!!window.seen") {
+			t.Error("onUrlChange was not called")
+		}
+	})
+
+	run(t, "what the page says about a page view belongs to the one that was counted", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.site.loader = snippet + `ac('pageview', { title: 'A product', customAttributes: { sku: 'X1', nested: { no: 1 } } })`
+		b.open("/product/x1")
+		e := b.events("page_viewed", 2)[1]
+		if e.Title != "A product" || e.Attributes["sku"] != "X1" || len(e.Attributes) != 1 {
+			t.Errorf("sent %+v", e)
+		}
+	})
+
+	run(t, "addresses, titles and searches are masked before they leave", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.do(`document.title = 'Order of mary@example.com'; history.pushState(0, '', '/u/mary%40example.com/4915112345678?q=call+me+0511+123456789&email=mary@example.com&utm_source=letter')`)
+		e := b.events("page_viewed", 2)[1]
+		if e.URL != b.site.url+"/u/(email)/(number)?q=call+me(number)&utm_source=letter" {
+			t.Errorf("the address was sent as %s", e.URL)
+		}
+		if e.Title != "Order of (email)" || e.Search != "call me (number)" {
+			t.Errorf("title %q, search %q", e.Title, e.Search)
+		}
+		if strings.Contains(b.site.dump(), "mary@") {
+			t.Error("the e-mail address left the page")
+		}
+	})
+
+	run(t, "T4 every form of a call is understood", func(t *testing.T) { commandForms(t, newTab(t)) })
+
+	run(t, "T4 the messenger's forms are understood", func(t *testing.T) {
+		b := newTab(t)
+		b.site.hideTag = true
+		b.site.loader = `window._genesysJs = 'Genesys'; window.Genesys = function () { (Genesys.q = Genesys.q || []).push(arguments) }; Genesys.t = 1 * new Date; Genesys.c = { environment: 'prod', deploymentId: '` + deployment + `' };
+			window.log = []; Genesys('subscribe', 'Journey.ready', () => log.push('ready'));
+			Genesys('command', 'Journey.record', { eventName: 'too_early' }, () => {}, (e) => log.push('refused ' + e));
+			Genesys('command', 'Journey.trackClickEvents', { clickEvents: [{ selector: '.buy', eventName: 'buy_clicked', customAttributes: { at: 'top' } }] })`
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.do(`Genesys('command', 'Journey.record', { eventName: 'product_added', customAttributes: { price: 15.99, code: 'CDE-123', hasBatteries: false }, traitsMapper: [] }, () => log.push('recorded'), () => log.push('failed'));
+			Genesys('command', 'Journey.pageview', { pageTitle: 'Virtual', pageLocation: location.origin + '/virtual' })`)
+		b.press("#act")
+		e := b.events("product_added", 1)[0]
+		if e.Attributes["price"] != 15.99 || e.Attributes["code"] != "CDE-123" || e.Attributes["hasBatteries"] != false {
+			t.Errorf("sent %+v", e.Attributes)
+		}
+		if v := b.events("page_viewed", 2)[1]; v.Title != "Virtual" || !strings.HasSuffix(v.URL, "/virtual") {
+			t.Errorf("sent %+v", v)
+		}
+		if c := b.events("buy_clicked", 1)[0]; c.Attributes["at"] != "top" {
+			t.Errorf("sent %+v", c)
+		}
+		if got := value[[]string](b, "log"); !slices.Equal(got, []string{"ready", "recorded"}) {
+			t.Errorf("the page heard %q", got)
+		}
+		if n := len(b.site.named("too_early")); n != 0 {
+			t.Error("a call before the grant was sent")
+		}
+	})
+
+	run(t, "T5 forms tell their fields and never what was typed", func(t *testing.T) { formCanaries(t, newTab(t)) })
+
+	run(t, "T7 what happens last arrives", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		for i := range 8 {
+			b.open(fmt.Sprintf("/leave/%d", i))
+			b.site.until(t, b.ctx, "the page view", func() bool {
+				return slices.ContainsFunc(b.site.namedLocked("page_viewed"), func(e event) bool { return strings.HasSuffix(e.URL, fmt.Sprintf("/leave/%d", i)) })
+			})
+			b.run(chromedp.Evaluate[chromedp.Void](`ac('record', 'last_word'); location.href = '/left'`))
+			b.until(`location.pathname == '/left' && document.readyState == 'complete'`)
+			b.events("last_word", i+1)
+		}
+	})
+
+	run(t, "what the server can't take comes again, once", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		failures := 2
+		b.site.set(func(path string) int {
+			if strings.HasSuffix(path, "/events") && failures > 0 {
+				failures--
+				return 503
+			}
+			return 0
+		})
+		b.do(`for (let i = 1; i < 251; i++) ac('record', 'thing_' + i % 10, { i })`)
+		b.site.until(t, b.ctx, "the newest of the events", func() bool { return len(b.site.namedLocked("thing_0")) >= 20 })
+		b.calm()
+		seen := map[int]bool{}
+		last := 0
+		for _, e := range b.site.named("") {
+			if seen[e.Seq] || e.Seq < last {
+				t.Errorf("number %d came twice or out of order", e.Seq)
+			}
+			seen[e.Seq], last = true, e.Seq
+		}
+		if len(seen) != 201 { // the page view and the two hundred newest
+			t.Errorf("%d events arrived, want 201", len(seen))
+		}
+	})
+
+	for status, again := range map[int]bool{400: false, 401: false, 403: false, 410: false, 413: false, 422: false, 429: true, 500: true} {
+		run(t, fmt.Sprintf("an answer of %d", status), func(t *testing.T) {
+			b := newTab(t)
+			b.choose("/", "accept")
+			b.events("page_viewed", 1)
+			tries := 0
+			b.site.set(func(path string) int {
+				if strings.HasSuffix(path, "/events") {
+					if tries++; tries == 1 {
+						return status
+					}
+				}
+				return 0
+			})
+			b.do(`ac('record', 'once')`)
+			b.site.until(t, b.ctx, "the first try", func() bool { return tries >= 1 })
+			if again {
+				b.events("once", 1)
+				return
+			}
+			b.calm()
+			if tries != 1 {
+				t.Errorf("tried %d times", tries)
+			}
+		})
+	}
+
+	run(t, "a server that holds no consent ends it on the device too", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.site.mu.Lock()
+		clear(b.site.granted)
+		b.site.mu.Unlock()
+		b.do(`ac('record', 'unwanted')`)
+		b.until("!document.cookie")
+		b.holds("local probity_choice")
+		if got := value[string](b, `ac('record', 'more')`); got != "consent.required" {
+			t.Errorf("a later call answers %q", got)
+		}
+	})
+
+	run(t, "the server can stop the page", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		visitor := b.events("page_viewed", 1)[0].Visitor
+		b.site.until(t, b.ctx, "a live stream", func() bool { return len(b.site.streams[visitor]) == 1 })
+		b.site.send(visitor, "stop", map[string]any{"purposes": []string{"actions", "marketing"}})
+		b.until(`ac('record', 'late') == 'consent.required'`)
+		b.until(`!/actions|marketing/.test(localStorage.probity_choice)`)
+		b.holds("cookie _actmu", "local probity_choice")
+		b.site.send(visitor, "stop", map[string]any{"purposes": []string{"measure"}})
+		b.until("!document.cookie")
+		b.holds("local probity_choice")
+	})
+
+	run(t, "the tracker of an earlier deployment is cleaned up", func(t *testing.T) {
+		b := newTab(t)
+		b.open("/")
+		b.do(`document.cookie = '_actvc=2;path=/'; document.cookie = '_actts=1.2.3;path=/'; localStorage._actmu = 'x'`)
+		b.banner()
+		b.press("[data-probity=reject]")
+		b.until("!document.cookie")
+		b.holds("local probity_choice")
+	})
+
+	run(t, "T10 gate and tracker cost little", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.open("/measured")
+		b.events("page_viewed", 2)
+		long := value[float64](b, `performance.getEntriesByType('resource').filter(r => /\.js$/.test(r.name)).length`)
+		if long != 3 { // the site's own, the gate, the tracker
+			t.Errorf("%v scripts were loaded on a later page", long)
+		}
+	})
+}
+
+func commandForms(t *testing.T, b *tab) {
+	b.site.loader = snippet + `ac('init', 'an-org', { globalTraitsMapper: [{ fieldName: 'mail', traitName: 'email' }] })`
+	b.choose("/", "accept")
+	b.events("page_viewed", 1)
+	b.do(`ac('record', 'plain_one');
+		ac('record', 'with_attributes', { price: 9.5, name: 'Jug', hot: true, list: [1] });
+		ac('record', 'with_label', 'the label', { more: 1 });
+		ac('record', { eventName: 'as_object', customAttributes: { a: 1 } });
+		ac('record', 'with_callback', {}, {}, () => window.called = true);
+		ac('record', 'with_traits', { mail: 'mary@example.com', tel: '+49 511 123' }, { traitsMapper: [{ fieldName: 'tel', traitName: 'cellPhone' }] });
+		ac('identify', 'customer-7', { givenName: 'Mary', email: 'mary@example.com' });
+		ac('identify', null);
+		ac('once', 'contentOffer:offered', () => {}); ac('off', 'contentOffer:offered'); ac('unknown', 1); ac('api.visit.get', () => {})`)
+	identified := b.events("user_identified", 1)[0]
+	if identified.ExternalID != "customer-7" || identified.Traits["givenName"] != "Mary" || identified.Traits["email"] != "mary@example.com" {
+		t.Errorf("identify sent %+v", identified)
+	}
+	for name, want := range map[string]map[string]any{
+		"plain_one":       {},
+		"with_attributes": {"price": 9.5, "name": "Jug", "hot": true},
+		"with_label":      {"label": "the label", "more": 1.0},
+		"as_object":       {"a": 1.0},
+		"with_callback":   {},
+		"with_traits":     {"mail": "mary@example.com", "tel": "+49 511 123"},
+	} {
+		e := b.events(name, 1)[0]
+		if fmt.Sprint(e.Attributes) != fmt.Sprint(want) {
+			t.Errorf("%s sent %v, want %v", name, e.Attributes, want)
+		}
+	}
+	if traits := b.site.named("with_traits")[0].Traits; traits["email"] != "mary@example.com" || traits["cellPhone"] != "+49 511 123" {
+		t.Errorf("mapped traits: %v", traits)
+	}
+	if !value[bool](b, "window.called === true") {
+		t.Error("the callback was not called")
+	}
+}
+
+func formCanaries(t *testing.T, b *tab) {
+	var form strings.Builder
+	n := 0
+	for _, kind := range []string{"text", "email", "tel", "password", "search", "url", "number", "hidden", "date", "time", "color", "range", "checkbox", "radio"} {
+		for _, name := range []string{"field", "card", "pin"} {
+			n++
+			fmt.Fprintf(&form, `<input type="%s" name="%s_%s" data-canary="%d">`, kind, name, kind, n)
+		}
+	}
+	b.site.onPage = `<form id="f" name="order" action="/sent">` + form.String() + `<textarea name="words"></textarea><div contenteditable id="free"></div><fieldset data-private><input name="hush"></fieldset><select name="size"><option>S</option><option value="canary-select">L</option></select></form>`
+	b.site.loader = snippet + `ac('forms:track', '#f', { captureFormDataOnSubmit: true, captureFormDataOnAbandon: true, customAttributes: { where: 'shop' } })`
+	b.choose("/", "accept")
+	b.events("page_viewed", 1)
+	fill := `for (const e of document.querySelectorAll('#f input, #f textarea, #f select')) {
+			const canary = { number: '424242', date: '2001-02-03', time: '04:05', color: '#c0ffee', range: '77', email: 'canary@example.com', url: 'https://canary.example/' }[e.type] || 'canary-' + e.name;
+			if (e.type == 'checkbox' || e.type == 'radio') { e.value = canary; e.checked = true } else if (e.tagName == 'SELECT') e.selectedIndex = 1; else e.value = canary;
+			e.dispatchEvent(new Event('change', { bubbles: true }));
+		}
+		document.querySelector('#free').textContent = 'canary free';`
+	b.do(fill + `document.querySelector('#f').addEventListener('submit', e => e.preventDefault()); document.querySelector('#f').requestSubmit()`)
+	e := b.events("form_submitted", 1)[0]
+	if e.Attributes["formName"] != "order" || e.Attributes["where"] != "shop" || !strings.Contains(e.Attributes["fields"].(string), "field_text,field_email") {
+		t.Errorf("sent %+v", e.Attributes)
+	}
+	for _, secret := range []string{"password", "hidden", "card", "pin", "hush"} {
+		if strings.Contains(e.Attributes["fields"].(string), secret) {
+			t.Errorf("the field %q is named: %s", secret, e.Attributes["fields"])
+		}
+	}
+	b.do(fill)
+	b.open("/left")
+	b.events("form_abandoned", 1)
+	traffic := b.site.dump()
+	for _, canary := range []string{"canary", "424242", "2001-02-03", "04:05", "c0ffee"} {
+		for _, line := range strings.Split(traffic, "\n") {
+			if strings.Contains(line, "/events") && strings.Contains(line, canary) {
+				t.Errorf("%q left the page: %s", canary, line)
+			}
+		}
+	}
+	for _, e := range b.site.named("") {
+		if strings.Contains(fmt.Sprint(e.Attributes, e.Traits), "canary") {
+			t.Errorf("a typed value left the page: %+v", e)
+		}
+	}
+}
