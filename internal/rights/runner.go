@@ -240,7 +240,8 @@ func (r *Room) advance(ctx context.Context, tx *store.Tx, j *job, next string, s
 	}
 	n, err := tx.Exec(ctx, `
 		UPDATE rights_request
-		SET step = $4, state = $5, work = $6, report = $7, ledger_index = $8, attempts = 0, leased_until = $9
+		SET step = $4, state = $5, work = $6, report = $7, ledger_index = $8, leased_until = $9,
+			attempts = CASE WHEN step = $4 THEN attempts ELSE 0 END
 		WHERE tenant_id = $1 AND id = $2 AND lease = $3 AND finished_at IS NULL`,
 		j.tenant, j.id[:], j.lease[:], next, string(state), sealed, string(report), index,
 		r.Clock.Now().Add(leaseFor).UnixMicro())
@@ -326,7 +327,9 @@ func (r *Room) step(ctx context.Context, j *job, next string, state State, fn fu
 	})
 	if err == nil {
 		*j = *done
-		j.step, j.attempts = next, 0
+		if j.step != next {
+			j.step, j.attempts = next, 0
+		}
 	}
 	return err
 }
