@@ -26,7 +26,7 @@ const maxSafeInteger = 1<<53 - 1
 //
 // It is stricter than RFC 8785 where a reader could be misled: a name that occurs twice in one
 // object, invalid UTF-8, an unpaired surrogate, nesting deeper than 64 levels, an integer outside
-// ±(2^53−1) and anything after the value are errors.
+// ±(2^53−1) that would be written without an exponent, and anything after the value are errors.
 func Canonical(text []byte) ([]byte, error) {
 	v, err := parse(text)
 	if err != nil {
@@ -339,7 +339,7 @@ func (p *parser) number() (*value, error) {
 	if err != nil || math.IsInf(f, 0) {
 		return nil, p.fail("the number is out of range")
 	}
-	if whole && math.Abs(f) > maxSafeInteger {
+	if a := math.Abs(f); a > maxSafeInteger && (whole || a < 1e21) {
 		return nil, p.fail("the integer is beyond ±(2^53−1) and would not survive every reader")
 	}
 	return &value{kind: kindNumber, number: f}, nil

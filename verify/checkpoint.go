@@ -98,7 +98,7 @@ func openNote(signed []byte, key string) (*note.Note, error) {
 		return nil, fault(BadSignature, "the note is not signed by %s, or it was altered (%v)", v.Name(), err)
 	}
 	for _, s := range append(n.Sigs[:len(n.Sigs):len(n.Sigs)], n.UnverifiedSigs...) {
-		if _, err := b64.DecodeString(s.Base64); err != nil {
+		if _, ok := decode64(s.Base64); !ok {
 			return nil, fault(BadSignature, "a signature of the note is not spelled as it was written")
 		}
 	}
@@ -106,8 +106,8 @@ func openNote(signed []byte, key string) (*note.Note, error) {
 }
 
 func parseHash(s string) (tlog.Hash, error) {
-	b, err := b64.DecodeString(s)
-	if err != nil || len(b) != tlog.HashSize {
+	b, ok := decode64(s)
+	if !ok || len(b) != tlog.HashSize {
 		return tlog.Hash{}, fmt.Errorf("%q is not 32 bytes of base64", s)
 	}
 	return tlog.Hash(b), nil

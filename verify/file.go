@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,6 +110,12 @@ func (c *checker) finish(key string, check func() error) (*Report, error) {
 	} else {
 		r.unverified("Whose key it is: the key in the file was used. Compare it with the one that the organisation publishes: %s", key)
 	}
+	if len(r.Entries) > 0 {
+		r.unverified("When it really happened: the times are those of the operator's clock, which the log only keeps from going backwards.")
+	}
+	if slices.ContainsFunc(r.Entries, func(e Proven) bool { return strings.HasPrefix(e.Kind, "consent.") }) {
+		r.unverified("Who chose: a log can't tell a person from a script.")
+	}
 	r.unverified("That the log shows everybody the same entries: compare this checkpoint with one that somebody else keeps.")
 	return r, nil
 }
@@ -206,5 +213,9 @@ func (r *Report) unverified(format string, args ...any) {
 
 // within says which part of a bundle an error is about.
 func within(what string, i int, err error) error {
-	return fault(ReasonOf(err), "%s %d: %v", what, i+1, err)
+	var e *Error
+	if errors.As(err, &e) {
+		return fault(e.Reason, "%s %d: %s", what, i+1, e.Detail)
+	}
+	return err
 }

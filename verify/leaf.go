@@ -17,8 +17,12 @@ const (
 	commitDomain = "probity/ledger/leaf/v1\x00"
 )
 
-// b64 refuses padding bits that are not zero: one value, one spelling.
-var b64 = base64.StdEncoding.Strict()
+// decode64 reads base64 in the one spelling that an encoder writes: no line breaks, no padding bits
+// that are not zero.
+func decode64(s string) ([]byte, bool) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	return b, err == nil && base64.StdEncoding.EncodeToString(b) == s
+}
 
 // Leaf is what the log itself holds of an entry: its coarse kind, its minute and a commitment that
 // tells nothing about the entry to someone without the salt.
@@ -47,7 +51,7 @@ func (l Leaf) Text() []byte {
 	b = append(b, '|')
 	b = strconv.AppendInt(b, l.Minute, 10)
 	b = append(b, '|')
-	return b64.AppendEncode(b, l.Commitment[:])
+	return base64.StdEncoding.AppendEncode(b, l.Commitment[:])
 }
 
 // Time returns the start of the leaf's minute in UTC.
@@ -69,8 +73,8 @@ func ParseLeaf(text string) (Leaf, error) {
 	if err != nil || strconv.FormatInt(minute, 10) != parts[2] {
 		return Leaf{}, fmt.Errorf("the leaf's minute %q is not a plain number", parts[2])
 	}
-	sum, err := b64.DecodeString(parts[3])
-	if err != nil || len(sum) != sha256.Size {
+	sum, ok := decode64(parts[3])
+	if !ok || len(sum) != sha256.Size {
 		return Leaf{}, fmt.Errorf("the leaf's commitment is not 32 bytes of base64")
 	}
 	return Leaf{Kind: parts[1], Minute: minute, Commitment: [32]byte(sum)}, nil

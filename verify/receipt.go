@@ -63,8 +63,8 @@ func (r *Receipt) Check(key string) (Leaf, Checkpoint, error) {
 	if err != nil {
 		return Leaf{}, Checkpoint{}, fault(Malformed, "leaf: %v", err)
 	}
-	salt, err := b64.DecodeString(r.Salt)
-	if err != nil || len(salt) != SaltSize {
+	salt, ok := decode64(r.Salt)
+	if !ok || len(salt) != SaltSize {
 		return Leaf{}, Checkpoint{}, fault(Malformed, "salt: not %d bytes of base64", SaltSize)
 	}
 	entry, err := parse(r.Entry)
@@ -93,6 +93,12 @@ func (r *Receipt) Check(key string) (Leaf, Checkpoint, error) {
 	return leaf, c, nil
 }
 
+// Digest returns the SHA-256 of the text in hex.
+func (d *Document) Digest() string {
+	sum := sha256.Sum256([]byte(d.Text))
+	return hex.EncodeToString(sum[:])
+}
+
 func (d *Document) check(entry *value) error {
 	var cited, language *value
 	if n := entry.get("notice"); n != nil {
@@ -101,8 +107,7 @@ func (d *Document) check(entry *value) error {
 	if cited == nil || cited.kind != kindString {
 		return fault(EditedNotice, "a notice is enclosed, but the entry cites none")
 	}
-	sum := sha256.Sum256([]byte(d.Text))
-	if hex.EncodeToString(sum[:]) != cited.text {
+	if d.Digest() != cited.text {
 		return fault(EditedNotice, "the notice enclosed is not the text whose digest the entry cites")
 	}
 	if language == nil || language.text != d.Language {
