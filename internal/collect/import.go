@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -31,8 +32,8 @@ type Outcomes interface {
 
 // Imported is what became of an import request.
 type Imported struct {
-	Accepted int
-	Refused  []PastRefusal
+	Accepted int           `json:"accepted"`
+	Refused  []PastRefusal `json:"refused"`
 }
 
 // PastRefusal tells why one event of an import was not taken.
@@ -88,14 +89,14 @@ func (c *Collector) Import(ctx context.Context, t id.Tenant, req Request) (*Impo
 	}
 	if len(h.Outcomes) > 0 {
 		if c.deps.Outcomes == nil {
-			return nil, c.refused(fail.Field("outcomes", "can't be made here"))
+			return nil, c.refused(fail.Field("outcomes", "outcomes can't be made here"))
 		}
 		if err := c.deps.Outcomes.EnsureOutcomes(ctx, t, h.Outcomes); err != nil {
 			return nil, c.refused(c.failure(ctx, err))
 		}
 	}
 
-	var result sharedResult
+	result := sharedResult{Imported: Imported{Refused: []PastRefusal{}}}
 	visitors := make(map[string][]int)
 	var order []string
 	for i := range h.Events {
@@ -216,4 +217,21 @@ func (r *sharedResult) refuse(index int, e *event.Event, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Refused = append(r.Refused, PastRefusal{Index: index, Seq: e.Seq, Code: codeOf(err), Message: messageOf(err)})
+}
+
+// Importer is a Collector that imports from a reader, for the HTTP interface.
+type Importer struct{ *Collector }
+
+// Import reads one request with history and takes it; see Collector.Import. The result is written
+// as {"accepted":n,"refused":[…]}.
+func (i Importer) Import(ctx context.Context, t id.Tenant, body io.Reader) (any, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, event.MaxBatchBytes+1))
+	if err != nil {
+		return nil, fail.Wrap(fail.Invalid, err, "the body could not be read to its end")
+	}
+	got, err := i.Collector.Import(ctx, t, Request{Body: raw})
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
 }

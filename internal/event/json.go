@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -58,9 +59,10 @@ func parse(body []byte, read func(p *parser) error) error {
 	return nil
 }
 
-// fail names field, inside of the event that is being read.
+// fail names field, inside of the event that is being read, also in words.
 func (p *parser) fail(field, format string, args ...any) error {
-	return fail.Field(p.name(field), format, args...)
+	name := p.name(field)
+	return fail.Field(name, "%s %s", name, fmt.Sprintf(format, args...))
 }
 
 func (p *parser) name(field string) string {

@@ -36,7 +36,7 @@ func normalName(s string) (name, why string) {
 func NormalName(s string) (string, error) {
 	name, why := normalName(s)
 	if why != "" {
-		return "", fail.Field("name", "%s", why)
+		return "", fail.Field("name", "the name %s", why)
 	}
 	return name, nil
 }
