@@ -35,7 +35,6 @@ type Deps struct {
 	Ledger   *ledger.Ledger
 
 	Collector  Collector
-	Importer   Importer // nil: history can't be imported
 	Worker     Worker
 	Predictors Predictors
 	Bus        Bus

@@ -10,6 +10,7 @@ import (
 	"probity/internal/api/genesys"
 	"probity/internal/collect"
 	"probity/internal/fail"
+	"probity/internal/id"
 	"probity/internal/journey"
 )
 
@@ -18,6 +19,7 @@ import (
 type Collector interface {
 	Web(ctx context.Context, deployment uuid.UUID, req collect.Request) (*collect.Accepted, error)
 	Batch(ctx context.Context, deployment uuid.UUID, req collect.Request) (accepted int, refused []collect.Refusal, err error)
+	Import(ctx context.Context, t id.Tenant, req collect.Request) (*collect.Imported, error)
 }
 
 // Worker turns the log into journeys. *worker.Worker satisfies it.
@@ -101,4 +103,23 @@ func (c *call) events() error {
 		Accepted int               `json:"accepted"`
 		Refused  []collect.Refusal `json:"refused"`
 	}{accepted, refused})
+}
+
+// importEvents brings history in, as JSON or NDJSON, on a lawful basis that the request declares.
+func (c *call) importEvents() error {
+	body, err := c.body("application/x-ndjson", "application/ndjson", plainText)
+	if err != nil {
+		return err
+	}
+	done, err := c.api.Collector.Import(c.Context(), c.who.Tenant, c.collected(body))
+	if err != nil {
+		return err
+	}
+	if done.Refused == nil {
+		done.Refused = []collect.PastRefusal{}
+	}
+	return c.reply(http.StatusOK, struct {
+		Accepted int                   `json:"accepted"`
+		Refused  []collect.PastRefusal `json:"refused"`
+	}{done.Accepted, done.Refused})
 }

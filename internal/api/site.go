@@ -90,7 +90,7 @@ func sdkFile(name string) func(*call) error {
 		if c.api.SDK == nil {
 			return fail.New(fail.NotFound, "There is no such file.")
 		}
-		body, err := fs.ReadFile(c.api.SDK, name)
+		body, err := fs.ReadFile(c.api.SDK, "dist/"+name)
 		if err != nil {
 			return fail.New(fail.NotFound, "There is no such file.")
 		}

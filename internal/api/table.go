@@ -49,7 +49,7 @@ func (a *API) table() []route {
 		{"POST", "/probity/v1/consent/withdraw", public(own), 0, (*call).withdraw},
 		{"POST", "/probity/v1/consent/state", public(own), 0, (*call).consentState},
 		{"POST", "/probity/v1/consent/receipt", public(own), 0, (*call).receipt},
-		{"POST", "/probity/v1/import", can(org.PermissionImport), limitImport, (*call).importEvents},
+		{"POST", "/probity/v1/import", can(org.PermissionImport), limitBatch, (*call).importEvents},
 
 		{"POST", "/probity/v1/requests", can(org.PermissionRequest), 0, (*call).addRequest},
 		{"GET", "/probity/v1/requests", can(org.PermissionRights), 0, (*call).requests},

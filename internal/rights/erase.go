@@ -154,7 +154,7 @@ func (r *Room) stepRetrain(ctx context.Context, j *job) error {
 // models know anything of the person.
 func (j *job) trained() bool {
 	for _, s := range j.report.Stores {
-		if s.Store != "predict" {
+		if s.Store != lessonsName {
 			continue
 		}
 		for _, c := range s.Counts {

@@ -54,6 +54,9 @@ func (r *Room) rewrite(ctx context.Context, tx *store.Tx, j *job, i int, term Re
 		if !ok {
 			continue
 		}
+		if kind == addressKind {
+			continue
+		}
 		counts, err := store.Rectify(ctx, tx, j.work.Subjects, string(kind), term.Existing, term.Updated)
 		if err != nil {
 			return 0, fmt.Errorf("rectify %s: %w", s.Name(), err)

@@ -169,6 +169,7 @@ type ModelReport struct {
 	OldModel   string    `json:"old_model"` // hex SHA-256
 	NewModel   string    `json:"new_model"`
 	RowsRoot   string    `json:"rows_root"` // Merkle root of the hashes of the rows that remain
+	Procedure  string    `json:"procedure"` // hash of the training code's version and configuration
 }
 
 // Kept names what an erasure leaves and why it may.

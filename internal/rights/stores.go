@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
+	"probity/internal/predict"
 	"probity/internal/store"
 	"probity/verify"
 )
@@ -155,10 +156,11 @@ func (s choices) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject)
 type Visits interface {
 	Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]journey.Export, error)
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) (journey.Erased, error)
+	Rectify(ctx context.Context, tx *store.Tx, subjects []id.Subject, kind, existing, updated string) (journey.Rectified, error)
 }
 
 // Journeys is the Store of what a person did on the site, and of what was concluded from it.
-func Journeys(room Visits) Store { return journeys{room} }
+func Journeys(room Visits) Rectifier { return journeys{room} }
 
 type journeys struct{ room Visits }
 
@@ -169,6 +171,26 @@ func (s journeys) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject
 	return []Count{
 		{"sessions", n.Sessions}, {"chunks of events", n.Chunks}, {"offers", n.Actions}, {"visitor states", n.Visitors},
 	}, err
+}
+
+// nameTraits are the traits that a correction of a name applies to.
+var nameTraits = []string{"givenName", "familyName", "displayName"}
+
+func (s journeys) Rectify(ctx context.Context, tx *store.Tx, subjects []id.Subject, kind, existing, updated string) ([]Count, error) {
+	kinds := []string{kind}
+	if kind == string(nameKind) {
+		kinds = nameTraits
+	}
+	var n journey.Rectified
+	for _, k := range kinds {
+		some, err := s.room.Rectify(ctx, tx, subjects, k, existing, updated)
+		if err != nil {
+			return nil, err
+		}
+		n.Visitors += some.Visitors
+		n.Events += some.Events
+	}
+	return []Count{{"visitors", n.Visitors}, {"events", n.Events}}, nil
 }
 
 type visitView struct {
@@ -354,4 +376,58 @@ func values(in map[string]event.Attr) map[string]string {
 		out[name] = a.Value
 	}
 	return out
+}
+
+// Predictions is what the predict room holds. *predict.Room satisfies it.
+type Predictions interface {
+	Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]predict.Record, error)
+	Forget(ctx context.Context, tx *store.Tx, subjects []id.Subject) (rows int64, err error)
+	Retrain(ctx context.Context, t id.Tenant, reason string) ([]predict.Attestation, error)
+}
+
+// Lessons is the Store of what models learn from. It is Models too: after an erasure they are
+// trained anew without the person.
+func Lessons(room Predictions) interface {
+	Store
+	Models
+} {
+	return lessons{room}
+}
+
+type lessons struct{ room Predictions }
+
+func (lessons) Name() string { return lessonsName }
+
+const lessonsName = "predict"
+
+func (s lessons) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
+	list, err := s.room.Export(ctx, t, subjects)
+	if list == nil {
+		list = []predict.Record{}
+	}
+	return []Section{{
+		File: "predict/visits", Title: "What estimates were learnt from",
+		About: "Your finished visits as a few counters, from which together with those of others it is estimated how likely an outcome is.",
+		Data:  list,
+	}}, err
+}
+
+func (s lessons) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
+	n, err := s.room.Forget(ctx, tx, subjects)
+	return []Count{{"training rows", n}}, err
+}
+
+func (s lessons) Retrain(ctx context.Context, t id.Tenant, reason string) ([]ModelReport, error) {
+	list, err := s.room.Retrain(ctx, t, reason)
+	if err != nil {
+		return nil, err
+	}
+	var models []ModelReport
+	for _, a := range list {
+		models = append(models, ModelReport{
+			Outcome: a.Outcome, RowsBefore: a.RowsBefore, RowsAfter: a.RowsAfter,
+			OldModel: a.OldModel.String(), NewModel: a.NewModel.String(), RowsRoot: a.RootAfter.String(), Procedure: a.Procedure.String(),
+		})
+	}
+	return models, nil
 }
