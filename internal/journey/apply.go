@@ -53,7 +53,7 @@ func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 		fx.Duplicates++
 		return
 	}
-	if s := v.Session; s != nil && s.Open() {
+	if s := v.Session; s != nil {
 		if end := plan.endOf(s); ev.At.After(end) {
 			v.end(fx, plan, env, end)
 		}
@@ -61,7 +61,7 @@ func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 	if v.late(fx, plan, ev) {
 		return
 	}
-	begins := v.Session == nil || !v.Session.Open()
+	begins := v.Session == nil
 	if begins {
 		v.begin(ev)
 	}
@@ -85,7 +85,7 @@ func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 func (v *Visitor) Tick(plan *Plan, now time.Time, env Env) Effects {
 	var fx Effects
 	s := v.Session
-	if s == nil || !s.Open() {
+	if s == nil {
 		return fx
 	}
 	if !now.Before(v.silentAt(plan)) {
@@ -99,7 +99,7 @@ func (v *Visitor) Tick(plan *Plan, now time.Time, env Env) Effects {
 // Wake returns when Tick has something to do; zero if never.
 func (v *Visitor) Wake(plan *Plan) time.Time {
 	s := v.Session
-	if s == nil || !s.Open() {
+	if s == nil {
 		return time.Time{}
 	}
 	wake := v.silentAt(plan)
@@ -170,17 +170,16 @@ func (v *Visitor) end(fx *Effects, plan *Plan, env *Env, at time.Time) {
 	for len(v.past) > maxPast || len(v.past) > 0 && at.Sub(v.past[0].last) > pastForgets {
 		v.past = v.past[1:]
 	}
-	ended := s.copy()
 	if s.Observed >= 0 {
-		ended.final = v.observed(env, s)
+		s.final = v.observed(env, s)
 	}
-	v.features, v.kept = nil, nil
-	fx.Ended = append(fx.Ended, ended)
+	v.Session, v.features, v.kept = nil, nil, nil
+	fx.Ended = append(fx.Ended, s)
 }
 
 // late counts an event to a session that has ended, if it lies within one.
 func (v *Visitor) late(fx *Effects, plan *Plan, ev *event.Event) bool {
-	if s := v.Session; s != nil && s.Open() && !ev.At.Before(s.Started) {
+	if s := v.Session; s != nil && !ev.At.Before(s.Started) {
 		return false
 	}
 	for i := len(v.past) - 1; i >= 0; i-- {
@@ -190,12 +189,6 @@ func (v *Visitor) late(fx *Effects, plan *Plan, ev *event.Event) bool {
 		}
 		fx.Events = append(fx.Events, Counted{Event: ev, Session: p.id, Index: p.events, Late: true})
 		p.events++
-		if s := v.Session; s != nil && s.ID == p.id {
-			s.Events++
-			if event.IsPageView(ev.Name) {
-				s.PageViews++
-			}
-		}
 		v.tail.add(p.id, v.scratch)
 		v.learn(fx, ev)
 		return true

@@ -433,12 +433,14 @@ func (v *Visitor) AppendBinary(dst []byte) ([]byte, error) {
 		w.uint(uint64(p.events))
 	}
 	w.uint(uint64(len(v.seen)))
+	heard := int64(0)
 	for i := range v.seen {
 		s := &v.seen[i]
 		w.fixed(s.key)
 		w.uint(uint64(s.top))
 		w.uint(s.bits)
-		w.int(s.at)
+		w.int(s.at - heard)
+		heard = s.at
 	}
 	w.uint(uint64(len(v.loose)))
 	for _, key := range v.loose {
@@ -487,8 +489,11 @@ func (v *Visitor) UnmarshalBinary(b []byte) error {
 		p.last, p.events = r.since(p.started), r.small()
 		v.past = append(v.past, p)
 	}
+	heard := int64(0)
 	for range r.count() {
-		v.seen = append(v.seen, seenVisit{key: r.fixed(), top: uint32(r.uint()), bits: r.uint(), at: r.int()})
+		s := seenVisit{key: r.fixed(), top: uint32(r.uint()), bits: r.uint(), at: heard + r.int()}
+		heard = s.at
+		v.seen = append(v.seen, s)
 	}
 	for range r.count() {
 		v.loose = append(v.loose, r.fixed())

@@ -36,7 +36,7 @@ func (s *Store) VisitorOf(ctx context.Context, t id.Tenant, sub id.Subject) (*Vi
 	return found[0], nil
 }
 
-// Session returns a session, open or ended. Error: fail.NotFound, also after an erasure.
+// Session returns a session, open or ended; an ended one without its Actions, see ActionsOf. Error: fail.NotFound, also after an erasure.
 func (s *Store) Session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Session, error) {
 	var (
 		open  *sealedState
@@ -78,6 +78,9 @@ func (s *Store) Session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Sessi
 	if err != nil {
 		return nil, gone(err)
 	}
+	if v.Session == nil || v.Session.ID != sid {
+		return nil, fmt.Errorf("the visitor's row names a session that its state does not hold")
+	}
 	return v.Session, nil
 }
 
@@ -113,7 +116,7 @@ func (s *Store) SessionsOf(ctx context.Context, t id.Tenant, limit int, subjects
 	}
 	var all []*Session
 	for _, v := range visitors {
-		if v != nil && v.Session != nil && v.Session.Open() {
+		if v != nil && v.Session != nil {
 			all = append(all, v.Session)
 		}
 	}
@@ -392,7 +395,9 @@ func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visito
 		if err != nil {
 			return nil, err
 		}
-		visitors = append(visitors, v)
+		if v.Session != nil {
+			visitors = append(visitors, v)
+		}
 	}
 	slices.SortStableFunc(visitors, func(a, b *Visitor) int { return b.Session.heard.Compare(a.Session.heard) })
 	return visitors[:min(len(visitors), max(limit, 0))], nil

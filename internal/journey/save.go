@@ -175,6 +175,7 @@ func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, f
 	}
 	v.tail.full = nil
 	for _, e := range fx.Ended {
+		e.Actions, e.steps = nil, nil // offers have rows of their own, and progress is of no use any more
 		w := writer{b: []byte{stateVersion}}
 		w.session(e)
 		body, err := s.seal(ctx, t, v.Subject, "session", w.b)
@@ -198,12 +199,9 @@ func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, f
 // next returns the clear columns that fit the visitor's state. They change seldom, so that most
 // saves touch no index: a wake-up that comes too early is left as it is until it is over.
 func (r row) next(plan *Plan, v *Visitor, now time.Time) row {
-	n := row{exists: true, revision: r.revision}
+	n := row{exists: true, revision: r.revision, session: r.session}
 	if s := v.Session; s != nil {
-		n.session = s.ID
-		if s.Open() {
-			n.opened = max(1, micros(s.Started))
-		}
+		n.session, n.opened = s.ID, max(1, micros(s.Started))
 	}
 	if wake := v.Wake(plan); !wake.IsZero() {
 		n.wake = max(1, micros(wake))

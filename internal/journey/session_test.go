@@ -58,8 +58,8 @@ func TestSession(t *testing.T) {
 			t.Fatal("ended too early")
 		}
 		fx := v.Tick(plan, noon.Add(23*time.Minute), Env{})
-		if len(fx.Ended) != 1 || v.Session.Open() || !v.Wake(plan).IsZero() {
-			t.Fatalf("ended %d, open %v", len(fx.Ended), v.Session.Open())
+		if len(fx.Ended) != 1 || v.Session != nil || !v.Wake(plan).IsZero() {
+			t.Fatalf("ended %d, open %v", len(fx.Ended), v.Session != nil)
 		}
 	})
 
@@ -156,7 +156,7 @@ func TestLateEvents(t *testing.T) {
 
 	v.Tick(plan, noon.Add(2*time.Hour), everything())
 	fx = apply(t, v, plan, everything(), at(41, "c"))
-	if len(fx.Started) != 0 || !fx.Events[0].Late || v.Session.Open() {
+	if len(fx.Started) != 0 || !fx.Events[0].Late || v.Session != nil {
 		t.Errorf("an event of a session that the clock has ended began another: %+v", fx.Events)
 	}
 	if fx = apply(t, v, plan, everything(), at(100, "d")); len(fx.Started) != 1 {

@@ -12,7 +12,7 @@ import (
 // A chunk holds events of one visitor in the order in which they were counted. Full chunks are
 // rows of their own and never change; the latest, not yet full one is kept with the visitor.
 const (
-	chunkEvents = 16
+	chunkEvents = 8
 	chunkBytes  = 8 << 10
 )
 

@@ -14,8 +14,7 @@ import (
 // Report only, and hand it back to Store.Save.
 type Visitor struct {
 	Subject id.Subject
-	// Session is the latest session: open, or ended and not yet followed by another. Nil before the
-	// first event.
+	// Session is the open session; nil if there is none.
 	Session *Session
 	// Sessions counts the sessions begun so far.
 	Sessions int

@@ -48,7 +48,6 @@ CREATE TABLE journey_session (
     PRIMARY KEY (tenant_id, id)
 ) /* WITHOUT ROWID */;
 CREATE INDEX journey_session_subject ON journey_session (tenant_id, subject);
-CREATE INDEX journey_session_ended ON journey_session (tenant_id, ended);
 
 -- Full chunks of events, sealed; they never change.
 CREATE TABLE journey_chunk (
