@@ -179,16 +179,30 @@ func hold(t *testing.T, h store.Handle) (release func()) {
 	}
 }
 
+// watchedContext tells when somebody waits for its end.
+type watchedContext struct {
+	context.Context
+	once    sync.Once
+	awaited chan struct{}
+}
+
+func (c *watchedContext) Done() <-chan struct{} {
+	c.once.Do(func() { close(c.awaited) })
+	return c.Context.Done()
+}
+
 func TestACallerThatGivesUpBeforeItsTurnWritesNothing(t *testing.T) {
 	db := storetest.SQLite(t)
 	migrateNotes(t, db)
 	h := db.Tenant(id.NewTenant())
 	release := hold(t, h)
 	ctx, cancel := context.WithCancel(t.Context())
+	queued := &watchedContext{Context: ctx, awaited: make(chan struct{})}
 	gaveUp := make(chan error, 1)
 	go func() {
-		gaveUp <- h.Write(ctx, func(tx *store.Tx) error { return addNote(context.Background(), tx, 1, "late") })
+		gaveUp <- h.Write(queued, func(tx *store.Tx) error { return addNote(context.Background(), tx, 1, "late") })
 	}()
+	<-queued.awaited
 	cancel()
 	if err := <-gaveUp; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
@@ -299,6 +313,33 @@ func TestAFullDiskFailsItsWriterOnlyAndIsReportedAsUnavailable(t *testing.T) {
 	}
 	if n := countNotes(t, h); n != 8 {
 		t.Errorf("%d notes, want 8", n)
+	}
+}
+
+func TestAClosureThatIgnoresAFailureOfTheEngineIsNotCommitted(t *testing.T) {
+	db := storetest.SQLite(t)
+	migrateNotes(t, db)
+	h := db.Tenant(id.NewTenant())
+	ctx := context.Background()
+	write := func(fn func(tx *store.Tx) error) error { return h.Write(ctx, fn) }
+	if err := write(func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, "PRAGMA max_page_count = 200")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	err := write(func(tx *store.Tx) error {
+		if err := addNote(ctx, tx, 1, "small"); err != nil {
+			return err
+		}
+		_ = addNote(ctx, tx, 2, string(make([]byte, 2<<20))) // SQLite may have rolled back all of it
+		return nil
+	})
+	if !fail.Is(err, fail.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	if n := countNotes(t, h); n != 0 {
+		t.Errorf("%d notes, want 0", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -261,6 +262,48 @@ func TestVersionsAreComparedByNumber(t *testing.T) {
 		if got := atLeast(c.version, oldestSQLite); got != c.want {
 			t.Errorf("%s at least %s: %v", c.version, oldestSQLite, got)
 		}
+	}
+}
+
+func TestAWriteIsNeverInterruptedInTheMiddleOfAStatement(t *testing.T) {
+	db, _ := openFile(t)
+	ctx := t.Context() // ends with the test: it could be interrupted
+	if err := db.Write(ctx, func(tx *Tx) error {
+		inner, err := tx.enter(ctx)
+		if err == nil && inner.Done() != nil {
+			t.Error("a write's statement can be interrupted, and with it everybody's transaction")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Read(ctx, func(tx *Tx) error {
+		inner, err := tx.enter(ctx)
+		if err == nil && inner.Done() == nil {
+			t.Error("a read's statement can't be interrupted")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestATransactionKeptBeyondItsFunctionIsRefused(t *testing.T) {
+	db, _ := openFile(t)
+	ctx := t.Context()
+	var kept *Tx
+	if err := db.Write(ctx, func(tx *Tx) error { kept = tx; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kept.Exec(ctx, "DELETE FROM thing"); !errors.Is(err, errEnded) {
+		t.Errorf("exec: %v", err)
+	}
+	if _, err := kept.Query(ctx, "SELECT 1"); !errors.Is(err, errEnded) {
+		t.Errorf("query: %v", err)
+	}
+	var n int
+	if err := kept.QueryRow(ctx, "SELECT 1").Scan(&n); err == nil {
+		t.Error("a row was read")
 	}
 }
 

@@ -51,11 +51,10 @@ type cachingConn struct {
 // preparedStmt is a statement of the cache. While rows are being read from it, it is busy and can't
 // be run a second time.
 type preparedStmt struct {
-	query   string
-	stmt    driver.Stmt
-	place   *list.Element // nil once evicted, or if it was never in the cache
-	busy    bool
-	evicted bool
+	query string
+	stmt  driver.Stmt
+	place *list.Element // nil when it is not (any more) in the cache and must be closed after use
+	busy  bool
 }
 
 // ExecContext runs a query through the cache.
@@ -132,8 +131,7 @@ func (c *cachingConn) take(ctx context.Context, query string) (*preparedStmt, er
 	}
 	fresh := &preparedStmt{query: query, stmt: stmt, busy: true}
 	if p != nil {
-		fresh.evicted = true // the cached one keeps its place; this one goes when it is done
-		return fresh, nil
+		return fresh, nil // the cached one keeps its place
 	}
 	fresh.place = c.recent.PushFront(fresh)
 	c.byQuery[query] = fresh
@@ -152,7 +150,7 @@ func (c *cachingConn) evict() {
 	}
 	c.recent.Remove(last)
 	delete(c.byQuery, p.query)
-	p.place, p.evicted = nil, true
+	p.place = nil
 	if !p.busy {
 		_ = p.stmt.Close() // nothing is lost with a statement nobody runs
 	}
@@ -161,7 +159,7 @@ func (c *cachingConn) evict() {
 // give puts a statement back after use.
 func (c *cachingConn) give(p *preparedStmt) {
 	p.busy = false
-	if p.evicted {
+	if p.place == nil {
 		_ = p.stmt.Close() // nothing is lost with a statement nobody runs
 	}
 }
