@@ -341,7 +341,20 @@ func TestInChromium(t *testing.T) {
 
 	run(t, "W1 W2 W3 W4 the control shows the choice and takes it back at once", func(t *testing.T) { withdrawal(t, newTab(t)) })
 
-	run(t, "W1 one click is enough where the page offers it", func(t *testing.T) {
+	run(t, "W1 W7 taking back takes one click, as giving did", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.press("[data-privacy-choices=withdraw]")
+		b.until("!document.cookie && !document.querySelector('[data-privacy-choices=withdraw]')")
+		b.until(`document.querySelector('[role=status]')?.textContent == 'Your choice is saved.'`)
+		b.holds("local probity_choice")
+		if value[bool](b, "!!document.querySelector('.probity')") {
+			t.Error("a question stands between the visitor and the withdrawal")
+		}
+	})
+
+	run(t, "W1 pages bring their own controls", func(t *testing.T) {
 		b := newTab(t)
 		b.site.onPage = `<button type="button" id="out" data-privacy-choices="withdraw">Withdraw consent</button><button type="button" data-privacy-choices>Choices</button>`
 		b.choose("/", "accept")

@@ -13,7 +13,7 @@ import (
 // offered is a content offer as it comes over the live stream.
 func offered(id, mode string) map[string]any {
 	return map[string]any{
-		"id": id, "mediaType": "contentOffer", "actionMapId": "a-map", "actionMapVersion": 2, "sessionId": "a-session",
+		"id": id, "mediaType": "contentOffer", "actionMapId": "a-map", "actionMapVersion": 2, "sessionId": "a-session", "customerIdType": "cookie",
 		"contentOfferProperties": map[string]any{
 			"displayMode": mode, "layoutMode": "TextOnly", "title": "Ten per cent off your first jug", "headline": "Until Sunday", "body": "Use the code KILN at the checkout.",
 			"callToAction": map[string]any{"text": "To the jugs", "url": "/jugs", "target": "Self"},

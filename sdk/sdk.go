@@ -17,14 +17,23 @@ import (
 
 //go:generate go run ./generate
 
-// Files holds the bundled files under dist/. Every visitor gets the same bytes.
-//
 //go:embed dist
-var Files embed.FS
+var dist embed.FS
 
-// File returns the content of the bundled file with this base name, such as "ac.js" or "banner.css",
-// and whether there is one. The caller must not change the bytes.
+// Files holds the bundled files by their base names, such as "ac.js" or "banner.css". Every visitor
+// gets the same bytes.
+var Files fs.FS = bundles()
+
+func bundles() fs.FS {
+	files, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // "dist" is a valid path
+	}
+	return files
+}
+
+// File returns the content of the bundled file with this base name and whether there is one.
 func File(name string) ([]byte, bool) {
-	b, err := fs.ReadFile(Files, "dist/"+name)
+	b, err := fs.ReadFile(Files, name)
 	return b, err == nil
 }

@@ -161,6 +161,37 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		}
 	})
 
+	run(t, "one malformed event does not take the others with it", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		d := b.site.desk
+		d.set(func(path string) int {
+			if last := d.requests[len(d.requests)-1]; strings.HasSuffix(path, "/events") && strings.Contains(last.body, "malformed") {
+				return 400
+			}
+			return 0
+		})
+		b.do(`ac('record', 'before'); ac('record', 'malformed'); ac('record', 'after')`)
+		b.events("before", 1)
+		b.events("after", 1)
+	})
+
+	run(t, "T6 what happens without a network is delivered once when it returns", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.offline(true)
+		b.do(`for (let i = 0; i < 5; i++) { ac('record', 'unplugged'); await new Promise(r => setTimeout(r, 150)) }`)
+		if n := len(b.site.named("unplugged")); n != 0 {
+			t.Fatalf("the test is not offline: %d events arrived", n)
+		}
+		b.offline(false)
+		b.events("unplugged", 5)
+		b.calm()
+		b.events("unplugged", 5)
+	})
+
 	for status, again := range map[int]bool{400: false, 401: false, 403: false, 410: false, 413: false, 422: false, 429: true, 500: true} {
 		run(t, fmt.Sprintf("an answer of %d", status), func(t *testing.T) {
 			b := newTab(t)

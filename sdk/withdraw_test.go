@@ -112,7 +112,7 @@ func withdrawal(t *testing.T, b *tab) {
 	}
 
 	// The control is there, and shows what holds.
-	b.press("body > [data-privacy-choices]")
+	b.press("body > [data-privacy-choices='']")
 	b.banner()
 	state := value[string](b, `document.querySelector('.probity').innerText`)
 	for _, want := range []string{"March 14, 2026", "(v3)", "Download receipt", "Withdraw all", "Close"} {
@@ -164,6 +164,9 @@ func withdrawal(t *testing.T, b *tab) {
 
 	// A new grant is a new visitor, and what the page set up works again.
 	first := b.site.named("page_viewed")[0]
+	if n := value[int](b, `document.querySelectorAll('[data-privacy-choices]').length`); n != 1 {
+		t.Errorf("%d controls are left after the withdrawal, want one", n)
+	}
 	b.press("body > [data-privacy-choices]")
 	b.banner()
 	b.press("[data-probity=accept]")
@@ -211,12 +214,7 @@ func offline(t *testing.T, b *tab) {
 	// Load the preference centre once, so that it is there without a network.
 	b.press("[data-privacy-choices]")
 	b.banner()
-	network := func(off bool) {
-		t.Helper()
-		call(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}}})
-		call(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
-	}
-	network(true)
+	b.offline(true)
 	b.press("[data-probity=withdraw_all]")
 	b.until("!document.querySelector('.probity')")
 	if got := value[string](b, `ac('record', 'too_late')`); got != "consent.required" {
@@ -229,7 +227,7 @@ func offline(t *testing.T, b *tab) {
 		t.Fatalf("the test is not offline: %d withdrawals arrived", n)
 	}
 	made := time.Now()
-	network(false)
+	b.offline(false)
 	b.site.until(t, b.ctx, "the withdrawal", func() bool { return len(b.site.taken) == 1 })
 	at, err := time.Parse(time.RFC3339, b.site.taken[0]["client_time"].(string))
 	if err != nil || at.After(made) {
@@ -237,4 +235,11 @@ func offline(t *testing.T, b *tab) {
 	}
 	b.until("!document.cookie")
 	b.holds("local probity_choice")
+}
+
+// offline takes the network away from the tab, or gives it back.
+func (b *tab) offline(off bool) {
+	b.t.Helper()
+	call(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}}})
+	call(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
 }

@@ -51,7 +51,7 @@ export const actions = (page: Page, signal: AbortSignal, allowed: (purpose: stri
     const action = { ...seen[state.actionId], ...state }
     const { actionId, actionState, errorCode, errorMessage, sessionId } = action
     ask(page, '/api/v2/journey/deployments/' + page.id_ + '/actionevent', { sessionId, actionId, actionState, errorCode, errorMessage }, signal).catch(() => {})
-    tell(action.mediaType + ':' + actionState, { ...action, actionMediaType: action.mediaType, customerId: page.visitor_, customerIdType: 'cookie' })
+    tell(action.mediaType + ':' + actionState, { ...action, actionMediaType: action.mediaType })
   }
   return {
     listen_: (...l) => {

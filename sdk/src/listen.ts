@@ -1,4 +1,4 @@
 /** Listens on the window, before the page does, until the signal ends it. */
 export const listen = (signal: AbortSignal, types: string, fn: (e: Event) => unknown): void => {
-  for (const type of types.split(' ')) addEventListener(type, fn, { capture: true, passive: true, signal })
+  for (const type of types.split(' ')) addEventListener(type, fn, { capture: true, signal })
 }

@@ -12,10 +12,10 @@ export const live = (page: Page, signal: AbortSignal, message: (type: string, da
 
   const open = async (): Promise<void> => {
     const own = (current = new AbortController())
-    let code = 0
+    let code = ''
     try {
       const r = await ask(page, '/probity/v1/deployments/' + page.id_ + '/live', { visitor: page.visitor_ }, own.signal, false)
-      code = r.status
+      code += r.status
       const reader = r.body!.pipeThrough(new TextDecoderStream()).getReader()
       let text = ''
       for (let chunk; r.ok && !(chunk = await reader.read()).done; ) {
@@ -31,7 +31,7 @@ export const live = (page: Page, signal: AbortSignal, message: (type: string, da
       // The network went, or we closed it ourselves.
     }
     // Refused for good: asking again on this page would not help.
-    if (!own.signal.aborted && (code < 400 || code == 429 || code > 499)) setTimeout(() => own.signal.aborted || open(), 1e3 * 2 ** Math.min(failures++, 5) * (0.5 + Math.random()))
+    if (!own.signal.aborted && !/4.[^9]/.test(code)) setTimeout(() => own.signal.aborted || open(), 1e3 * 2 ** Math.min(failures++, 5) * (0.5 + Math.random()))
   }
   const look = (e?: Event): void => {
     if (signal.aborted || document.hidden || e?.type == 'pagehide') {

@@ -30,18 +30,19 @@ export const queue = (page: Page, visit: string, signal: AbortSignal, halt: (gon
   let waiting: Event[] = []
   let busy = false
   let tries = 0
+  let most = 100
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const take = (): Event[] => {
     let bytes = 0
     // A request that outlives the page may hold 64 KiB.
-    const n = waiting.findIndex((event, i) => i > 99 || (bytes += JSON.stringify(event).length) > 48e3)
-    return waiting.splice(0, n < 0 ? 100 : n || 1)
+    const n = waiting.findIndex((event, i) => i >= most || (bytes += JSON.stringify(event).length) > 48e3)
+    return waiting.splice(0, n < 0 ? most : n || 1)
   }
   const body = (events: Event[]): unknown => ({
     visitor: page.visitor_,
     visit,
-    context: { lang: navigator.language, screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight] },
+    context: { lang: navigator.language, screen: [screen.width, screen.height] },
     events,
   })
   const later = (ms: number): void => {
@@ -58,28 +59,33 @@ export const queue = (page: Page, visit: string, signal: AbortSignal, halt: (gon
     busy = true
     try {
       const r = await ask(page, path, body(events), signal)
-      const code = r.status
-      if (code == 408 || code == 429 || code > 499) {
-        if (tries > 4) events = []
-        wait = +r.headers.get('retry-after')! || 1
+      // Patterns read the number as text.
+      const code = r.status as unknown as string
+      if (/408|429|5../.test(code)) {
+        // A server that can't is asked six times in a row, then these events are given up.
+        if (tries < 5) wait = +r.headers.get('retry-after')! || 1
       } else {
         tries = 0
-        const answer = (await r.json()) as { code?: string; refused?: { seq: number; code: string }[] }
+        const answer = (await r.json().catch(() => ({}))) as { code?: string; refused?: { seq: number; code: string }[] }
         // A page view refused for want of consent: there is none for measuring, so there is none for anything.
         const view = events.find((e) => e.name == 'page_viewed')?.seq
-        if (/^consent/.test(answer.code || answer.refused?.find((x) => x.seq == view)?.code || '') || code == 409 || code == 410 || code == 451) halt(true)
-        else if (code == 401 || code == 403 || code == 404) halt(false)
+        if (/^consent/.test(answer.code || answer.refused?.find((x) => x.seq == view)?.code || '') || /409|410|451/.test(code)) halt(true)
+        else if (/40[134]/.test(code)) halt(false)
+        else if (/4../.test(code) && events[1]) {
+          // One event of these is malformed: from now on each goes alone, so that only that one is lost.
+          most = 1
+          waiting = events.concat(waiting)
+        }
       }
     } catch {
-      // No network, which does not count as a try.
-      if (!tries) wait = 1
+      wait = 1
     }
     busy = false
     if (signal.aborted) return
     if (wait) {
       waiting = events.concat(waiting)
-      // Doubling, with jitter; a server that can't is asked five times.
-      later(wait * 1e3 * 2 ** tries++ * (0.5 + Math.random()))
+      // Doubling up to half a minute, with jitter.
+      later(wait * 1e3 * 2 ** Math.min(tries++, 5) * (0.5 + Math.random()))
     } else flush()
   }
 

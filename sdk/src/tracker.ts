@@ -28,6 +28,8 @@ interface Options extends FormOptions {
   onUrlChange?: (url: string) => void
 }
 
+const SUBSCRIBES = /^(on|off|sub)/
+
 let running: (() => void) | undefined
 
 /** Starts, or when it runs already looks again at what is granted. */
@@ -63,8 +65,8 @@ const start = async (page: Page): Promise<void> => {
   running = channel.onmessage = look
   look()
   listen(signal, 'storage pageshow', look)
+  offerWayOut(signal)
 
-  // The built-in lists are narrower than any deployment's.
   const keys = (await ask(page, '/probity/v1/deployments/' + page.id_ + '/config', undefined, signal).then((r) => r.json(), () => ({}))) as Keys
   if (signal.aborted) return
 
@@ -128,7 +130,7 @@ const start = async (page: Page): Promise<void> => {
     }
     if (name == 'identify' && a) return add('identity', { name: 'user_identified', external_id: '' + a, traits: b as Attributes })
     if (name == 'recordActionStateChange') bus.report_(a as ActionState)
-    if (/^(on|once|off|subscribe)$/.test(name)) bus.listen_(name, a as string, b as () => void)
+    if (SUBSCRIBES.test(name)) bus.listen_(name, a as string, b as () => void)
     if (/^forms/.test(name))
       forms(signal, { selector: a as string, ...o }, (form, name, attributes) => add('actions', { name, attributes }, o.traitsMapper, (field) => fieldValue(form, field)))
     if (a == 'autotrackUrlChange') watchUrl(o)
@@ -138,12 +140,14 @@ const start = async (page: Page): Promise<void> => {
     if (o.scrollDepthEvents) scrollDepth(signal, o.scrollDepthEvents, hit)
   }
   const run = (call: Call): unknown => {
-    const messenger = call[0] == 'command'
-    const [name, a, b, c, d] = Array.from(call).slice(+messenger)
-    if (!BEHAVIOUR.test(name as string)) page.calls_.push(call)
-    const reason = messenger ? handle((name as string).replace('Journey.', ''), a, 0, 0) : handle(name as string, a, b, c)
-    const answer = messenger ? (reason ? c : b) : /load|record/.test(name as string) && !reason && [b, c, d].find((x) => typeof x == 'function')
-    if (typeof answer == 'function') answer(reason)
+    const [first, a, b, c, d] = Array.from(call).slice(call[0] == 'command' ? 1 : 0)
+    const name = (first as string).replace('Journey.', '')
+    if (!BEHAVIOUR.test(name)) page.calls_.push(call)
+    const reason = handle(name, a, b, c)
+    // The messenger's forms have one callback for success and one for failure, the others one for success.
+    const [done, failed] = SUBSCRIBES.test(name) ? [] : ([b, c, d].filter((x) => typeof x == 'function') as ((reason?: string) => void)[])
+    if (reason) failed?.(reason)
+    else done?.()
     return reason
   }
 
@@ -170,4 +174,20 @@ const start = async (page: Page): Promise<void> => {
       pageview()
     }
   })
+}
+
+/**
+ * Beside the gate's own control: one that takes everything back in one click, as many as it took to give it.
+ * Pages that bring their own control, for example in another language, bring this one too.
+ */
+const offerWayOut = (signal: AbortSignal): void => {
+  const control = document.querySelector<HTMLElement>('body>[data-privacy-choices=""]')
+  if (control) {
+    const out = control.cloneNode() as HTMLElement
+    out.dataset['privacyChoices'] = 'withdraw'
+    out.textContent = 'Withdraw all'
+    out.style.left = control.offsetWidth + 'px'
+    control.after(out)
+    signal.addEventListener('abort', () => out.remove())
+  }
 }

@@ -101,7 +101,7 @@ export const show = (notice: Notice, model: Model): View => {
   const layer = (settings: boolean, focus: boolean): void => {
     const now = h('p', { class: 'probity-now' })
     if (model.since_) {
-      now.append(labels['current'] + ' ', h('time', { datetime: model.since_ }, new Date(model.since_).toLocaleDateString(notice.language, { dateStyle: 'long' })))
+      now.append(labels['current'] + ': ', h('time', { datetime: model.since_ }, new Date(model.since_).toLocaleDateString(notice.language, { dateStyle: 'long' })))
       if (model.version_) now.append(' (v' + model.version_ + ')')
       if (model.receipt_) now.append(' ', button('receipt', model.receipt_))
     }
@@ -110,7 +110,7 @@ export const show = (notice: Notice, model: Model): View => {
       'div',
       { class: 'probity-text' },
       h('h2', { id: 'probity-title' }, notice.title),
-      h('p', { id: 'probity-intro' }, notice.intro + ' ' + notice.controller),
+      h('p', { id: 'probity-intro' }, notice.intro, notice.intro.includes(notice.controller) ? '' : ' ' + notice.controller),
       now,
       h('ul', {}, ...purposes.map((p) => item(p, settings))),
       h('p', {}, notice.withdraw_hint, ' ', h('a', { href: notice.details_url }, labels['details']!)),
