@@ -68,8 +68,13 @@ func (c *Collector) Batch(ctx context.Context, deployment uuid.UUID, req Request
 	if err := c.limiter.allow(deployment, req.Peer, received); err != nil {
 		return 0, nil, c.refused(err)
 	}
-	b, err := event.DecodeBatch(req.Body)
-	if err != nil {
+	b := c.batches.Get().(*event.Batch)
+	defer func() {
+		if b.Reset(); cap(b.Events) <= maxPooledEvents {
+			c.batches.Put(b)
+		}
+	}()
+	if err := b.Decode(req.Body); err != nil {
 		return 0, nil, c.refused(err)
 	}
 	d, err := c.deployment(ctx, deployment, req.Origin, false)

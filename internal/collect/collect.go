@@ -86,6 +86,7 @@ type Collector struct {
 	limiter *limiter
 	agents  *recent.Cache[string, agent]
 	buffers sync.Pool // of *buffers
+	batches sync.Pool // of *event.Batch
 	stats   counters
 
 	declaring sync.Mutex // held while an import looks for its declared basis
@@ -102,6 +103,7 @@ func New(d Deps) *Collector {
 	}
 	c.limiter = newLimiter(d.Limits)
 	c.buffers.New = func() any { return new(buffers) }
+	c.batches.New = func() any { return new(event.Batch) }
 	return c
 }
 

@@ -18,9 +18,12 @@ type buffers struct {
 	record []byte // header and sealed events
 }
 
-// maxPooled is the size above which a buffer is left to the garbage collector: one large request
-// shall not make every later one hold as much.
-const maxPooled = 64 << 10
+// Room above these sizes is left to the garbage collector: one large request shall not make every
+// later one hold as much.
+const (
+	maxPooled       = 64 << 10 // bytes of a buffer
+	maxPooledEvents = 32       // of a batch
+)
 
 // store seals the events under the subject's key as one record and appends it to the log. The
 // record is whole in the log or not at all.

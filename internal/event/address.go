@@ -186,9 +186,10 @@ func registrable(host string) string {
 	if last := host[len(host)-1]; '0' <= last && last <= '9' {
 		return host // IPv4: no top-level domain ends in a digit
 	}
-	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
-	if err != nil {
+	suffix, _ := publicsuffix.PublicSuffix(host)
+	i := len(host) - len(suffix) - 1
+	if i <= 0 || host[i] != '.' {
 		return host
 	}
-	return domain
+	return host[1+strings.LastIndexByte(host[:i], '.'):]
 }

@@ -19,14 +19,27 @@ type Batch struct {
 // the field, such as events[3].url, or fail.TooLarge beyond MaxBatchBytes or, for one event, beyond
 // MaxEventBytes.
 func DecodeBatch(body []byte) (*Batch, error) {
-	if len(body) > MaxBatchBytes {
-		return nil, tooLarge("a batch", MaxBatchBytes>>10)
-	}
 	b := new(Batch)
-	if err := parse(body, b.read); err != nil {
+	if err := b.Decode(body); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Decode is DecodeBatch into b, whose room for events is used again: what b held before is gone.
+// After an error b holds anything.
+func (b *Batch) Decode(body []byte) error {
+	if len(body) > MaxBatchBytes {
+		return tooLarge("a batch", MaxBatchBytes>>10)
+	}
+	b.Reset()
+	return parse(body, b.read)
+}
+
+// Reset forgets everything and keeps the room.
+func (b *Batch) Reset() {
+	clear(b.Events)
+	*b = Batch{Events: b.Events[:0]}
 }
 
 func (b *Batch) read(p *parser) error {
@@ -95,7 +108,6 @@ func (c *batchContext) read(p *parser) error {
 }
 
 func (b *Batch) readEvents(p *parser) error {
-	b.Events = make([]Event, 0, 4)
 	defer func() { p.index = -1 }()
 	return p.array("events", func(i int) error {
 		if i == MaxBatchEvents {

@@ -204,12 +204,13 @@ func fits(s, shape string) bool {
 
 // candidate is a number with what stands between its digits.
 type candidate struct {
-	size   int    // bytes up to and with the last digit
-	first  int    // bytes up to the end of the first group of digits
-	run    bool   // the first group alone is long enough
-	digits []byte // the digits as ASCII, at most as many as can matter
-	groups []int  // how many digits each group has
-	lead   byte   // '+', '(', '0' or 0
+	size   int               // bytes up to and with the last digit
+	first  int               // bytes up to the end of the first group of digits
+	lead   byte              // '+', '(', '0' or 0
+	n      int               // how many digits there are
+	digits [longestCard]byte // the first of them, as ASCII
+	parts  int               // how many groups there are
+	groups [3]int            // how many digits the first of them have
 }
 
 // candidateAt reads the number that s begins with. In a path a long first group is a number by
@@ -227,14 +228,15 @@ func candidateAt(s string, where scope) candidate {
 				c.lead = '0'
 			}
 			seenDigit = true
-			if len(c.digits) < 64 {
-				c.digits = append(c.digits, '0'+digitValue(r))
+			if c.n < len(c.digits) {
+				c.digits[c.n] = '0' + digitValue(r)
 			}
+			c.n++
 			group++
 			gap = 0
 			i += size
 			c.size = i
-			if len(c.groups) == 0 {
+			if c.parts == 0 {
 				c.first = i
 			}
 			continue
@@ -246,7 +248,7 @@ func candidateAt(s string, where scope) candidate {
 			gap++
 			i += size
 			continue
-		case !seenDigit || gap >= maxSeparators || where == inPath && c.lead == 0 && len(c.digits) > longestCard:
+		case !seenDigit || gap >= maxSeparators || where == inPath && c.lead == 0 && c.n > longestCard:
 			// The last condition keeps the work linear: such a path is read group by group, and
 			// nothing longer than a card would be found in it.
 			c.close(&group)
@@ -269,24 +271,22 @@ func candidateAt(s string, where scope) candidate {
 // close ends a group of digits.
 func (c *candidate) close(group *int) {
 	if *group > 0 {
-		if len(c.groups) == 0 {
-			c.run = *group >= longRun
+		if c.parts < len(c.groups) {
+			c.groups[c.parts] = *group
 		}
-		if len(c.groups) < 32 {
-			c.groups = append(c.groups, *group)
-		}
+		c.parts++
 		*group = 0
 	}
 }
 
 // verdict returns what replaces the candidate, or "" if it stays.
 func (c *candidate) verdict(where scope) string {
-	n := len(c.digits)
-	phone := c.lead == '+' && n >= longRunPlus || n >= longRun && (c.lead != 0 || len(c.groups) > 1)
-	card := n >= shortestCard && n <= longestCard && luhn(c.digits)
-	if where == inPath && len(c.groups) > 1 && c.lead == 0 {
-		phone = len(c.groups) == 3 && c.groups[0] == 3 && c.groups[1] == 3 && c.groups[2] == 4
-		if !phone && !card && c.run {
+	n := c.n
+	phone := c.lead == '+' && n >= longRunPlus || n >= longRun && (c.lead != 0 || c.parts > 1)
+	card := n >= shortestCard && n <= longestCard && luhn(c.digits[:n])
+	if where == inPath && c.parts > 1 && c.lead == 0 {
+		phone = c.parts == 3 && c.groups == [3]int{3, 3, 4}
+		if !phone && !card && c.groups[0] >= longRun {
 			c.size = c.first
 			return maskNumber
 		}
@@ -296,7 +296,7 @@ func (c *candidate) verdict(where scope) string {
 		return maskNumber
 	case phone:
 		return maskPhone
-	case len(c.groups) == 1 && n >= longRun:
+	case c.parts == 1 && n >= longRun:
 		return maskNumber
 	}
 	return ""

@@ -45,14 +45,8 @@ const (
 //   - The referrer gets its medium and its name.
 //   - Versions of browser and system are cut to the major one.
 func (p Policy) Minimise(e *Event) {
-	rawReferrer := ""
-	if e.Referrer != nil {
-		rawReferrer = e.Referrer.URL
-	}
 	p.minimisePage(e)
-	if rawReferrer != "" {
-		e.Referrer = p.referrer(rawReferrer, e)
-	} else {
+	if e.Referrer != nil && !p.minimiseReferrer(e) {
 		e.Referrer = nil
 	}
 	e.Search = keep(maskText(e.Search), maxKeptText)
@@ -75,10 +69,11 @@ func (p Policy) minimisePage(e *Event) {
 		kept := p.query(a.query)
 		a.query = kept.query
 		if kept.campaign != (Campaign{}) {
-			if e.Campaign != nil && kept.campaign.ClickID == "" { // a second pass over the same event
-				kept.campaign.ClickID, kept.campaign.Network = e.Campaign.ClickID, e.Campaign.Network
+			c := kept.campaign
+			if e.Campaign != nil && c.ClickID == "" { // a second pass over the same event
+				c.ClickID, c.Network = e.Campaign.ClickID, e.Campaign.Network
 			}
-			e.Campaign = &kept.campaign
+			e.Campaign = &c
 		}
 		if e.Search == "" {
 			e.Search = kept.search

@@ -12,18 +12,21 @@ const (
 	MediumUnknown  = "unknown"
 )
 
-// referrer reduces the address a visitor came from and tells what kind of place it is. The rules,
+// minimiseReferrer reduces the address a visitor came from and tells what kind of place it is, or
+// that it is no address. The rules,
 // first match wins: the same registrable domain is internal; a click identifier of a search network
 // or a paid utm_medium is paid; utm_medium=email or a web mail host is email; then the lists of
 // search engines and social networks; else unknown.
 //
 // Of a foreign site's query nothing is kept but what was searched for.
-func (p Policy) referrer(raw string, e *Event) *Referrer {
+func (p Policy) minimiseReferrer(e *Event) bool {
+	r := e.Referrer
+	raw := r.URL
 	a, ok := parseAddress(raw)
 	if !ok {
-		return nil
+		return false
 	}
-	r := &Referrer{Medium: MediumUnknown}
+	*r = Referrer{Medium: MediumUnknown}
 	a.fragment = ""
 	a.path = keep(maskPath(withoutParameters(a.path)), maxKeptPath)
 	if a.host == e.Page.Host {
@@ -54,7 +57,7 @@ func (p Policy) referrer(raw string, e *Event) *Referrer {
 	}
 	r.URL = a.render(raw)
 	r.Host, r.Path, r.Query, _ = splitAddress(r.URL)
-	return r
+	return true
 }
 
 // searchTerms keeps what search engines call the terms, and nothing else.
