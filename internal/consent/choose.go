@@ -23,7 +23,7 @@ type Outcome struct {
 	Visitor  *uuid.UUID      // nil when nothing is granted: the device keeps no identifier
 	Subject  id.Subject      // zero after a full refusal by somebody unknown
 	RecordID uuid.UUID       // zero if there was nothing to record
-	Receipt  *verify.Receipt // nil if there was nothing to record
+	Receipt  *verify.Receipt // nil if there was nothing to record, or if it can't be made just now; Room.Receipt makes it later
 	Purposes map[string]bool // every purpose: may it be processed on this device now?
 	Token    string          // for the device, such as "v1.measure,actions.20261122" or "v1.n.20261122"
 }
@@ -154,8 +154,8 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 	w.fill(at)
 	err := r.db.Tenant(w.tenant).Write(ctx, func(tx *store.Tx) error { return w.write(ctx, tx) })
 	if err != nil {
-		if fail.Is(err, fail.Conflict) && w.denial != nil {
-			r.gate.release(w.tenant, w.members, w.denial) // nothing new was said: the nonce was spent before
+		if (fail.Is(err, fail.Conflict) || fail.Is(err, fail.Gone)) && w.denial != nil {
+			r.gate.release(w.tenant, w.members, w.denial) // nothing new was said
 		}
 		return nil, unavailable(err, "record a choice")
 	}
@@ -169,9 +169,7 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 		v := w.visitor
 		out.Visitor = &v
 	}
-	if out.Receipt, err = r.receipt(ctx, w.tenant, &w.record); err != nil {
-		return nil, err
-	}
+	out.Receipt = r.receiptNow(ctx, w.tenant, &w.record)
 	return out, nil
 }
 
@@ -244,7 +242,14 @@ func (w *writing) write(ctx context.Context, tx *store.Tx) error {
 		w.record.Ledger, err = r.ledger.Append(ctx, tx, ledger.Entry{Kind: w.record.Kind, Payload: payload})
 		return err
 	}
-	if !w.known {
+	if w.known {
+		// It may have been erased since it was looked up.
+		if there, err := r.subjects.Exists(ctx, tx, w.subject); err != nil {
+			return err
+		} else if !there {
+			return fail.New(fail.Gone, "The data of this visitor was erased a moment ago. Choose again.").WithCode("subject.erased")
+		}
+	} else {
 		if err := r.subjects.EnsureTx(ctx, tx, w.subject, subject.Cookie, w.visitor.String()); err != nil {
 			return err
 		}

@@ -34,12 +34,12 @@ type wireUI struct {
 // the organisation's is for Choose to tell. Signals of the request are for the caller to set.
 func DecodeChoice(body []byte) (Choice, error) {
 	var w struct {
-		Deployment string          `json:"deployment"`
-		Nonce      string          `json:"nonce"`
-		Visitor    *string         `json:"visitor"`
-		Purposes   map[string]bool `json:"purposes"`
-		UI         *wireUI         `json:"ui"`
-		ClientTime string          `json:"client_time"`
+		Deployment string           `json:"deployment"`
+		Nonce      string           `json:"nonce"`
+		Visitor    *string          `json:"visitor"`
+		Purposes   map[string]*bool `json:"purposes"`
+		UI         *wireUI          `json:"ui"`
+		ClientTime string           `json:"client_time"`
 	}
 	if err := decode(body, &w); err != nil {
 		return Choice{}, err
@@ -63,7 +63,13 @@ func DecodeChoice(body []byte) (Choice, error) {
 	if len(w.Purposes) == 0 {
 		return Choice{}, fail.Field("purposes", "The choice names no purpose.")
 	}
-	c.Purposes = w.Purposes
+	c.Purposes = make(map[string]bool, len(w.Purposes))
+	for p, yes := range w.Purposes {
+		if yes == nil {
+			return Choice{}, fail.Field("purposes", "A purpose is neither true nor false.")
+		}
+		c.Purposes[p] = *yes
+	}
 	if w.UI == nil {
 		return Choice{}, fail.Field("ui", "The choice does not say how it was made.")
 	}

@@ -142,7 +142,7 @@ func english() Text {
 		},
 		Sections: []Section{
 			{"Who is responsible", []string{
-				"{controller} is the controller: it decides why and how your data is used. Its contact details are above.",
+				"{controller} is the controller: it decides why and how your data is used. You find its contact details above or on the contact page of this website.",
 				"A service provider may run this software for the controller. It acts on the controller's instructions only.",
 			}},
 			{"What is collected, and when", []string{
@@ -198,7 +198,7 @@ func german() Text {
 		},
 		Sections: []Section{
 			{"Wer verantwortlich ist", []string{
-				"{controller} ist der Verantwortliche, entscheidet also, wozu und wie Ihre Daten genutzt werden. Die Kontaktdaten stehen oben.",
+				"{controller} ist der Verantwortliche, entscheidet also, wozu und wie Ihre Daten genutzt werden. Seine Kontaktdaten stehen oben oder im Impressum dieser Website.",
 				"Ein Dienstleister kann diese Software für den Verantwortlichen betreiben. Er handelt nur nach dessen Weisung.",
 			}},
 			{"Was wann erhoben wird", []string{

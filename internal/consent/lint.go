@@ -20,25 +20,32 @@ const (
 	maxMeanSentence = 20  // words
 )
 
-// refusals are the labels that may stand on the button that refuses, by language. Anything else
-// steers (EDPB 03/2022).
-var refusals = map[string][]string{
-	"en": {"Reject all", "Refuse all", "Decline all", "Reject"},
-	"de": {"Alle ablehnen", "Alles ablehnen", "Ablehnen"},
+// words are what is known of a language.
+type words struct {
+	refusals  []string // labels that may stand on the button that refuses; anything else steers (EDPB 03/2022)
+	vague     []string // phrases that tell nobody what will happen (WP260 §12)
+	profiling []string // how profiling is called by its name
 }
 
-// vague are phrases that tell nobody what will happen (WP260 §12).
-var vague = map[string][]string{
-	"en": {"improve your experience", "enhance your experience", "personalise your experience", "personalize your experience",
-		"develop new services", "research purposes", "we value your privacy", "and other purposes"},
-	"de": {"ihr erlebnis", "ihre erfahrung", "nutzererlebnis", "neue dienste entwickeln", "zu forschungszwecken",
-		"ihre privatsphäre ist uns wichtig", "und andere zwecke"},
-}
-
-// profiling are the words by which profiling is called by its name.
-var profiling = map[string][]string{
-	"en": {"profil"},
-	"de": {"profil"},
+func wordsOf(lang string) words {
+	base, _, _ := strings.Cut(lang, "-")
+	switch base {
+	case "en":
+		return words{
+			refusals: []string{"Reject all", "Refuse all", "Decline all", "Reject"},
+			vague: []string{"improve your experience", "enhance your experience", "personalise your experience",
+				"personalize your experience", "develop new services", "research purposes", "we value your privacy", "and other purposes"},
+			profiling: []string{"profil"},
+		}
+	case "de":
+		return words{
+			refusals: []string{"Alle ablehnen", "Alles ablehnen", "Ablehnen"},
+			vague: []string{"ihr erlebnis", "ihre erfahrung", "nutzererlebnis", "neue dienste entwickeln", "zu forschungszwecken",
+				"ihre privatsphäre ist uns wichtig", "und andere zwecke"},
+			profiling: []string{"profil"},
+		}
+	}
+	return words{}
 }
 
 // Lint returns what is wrong with a notice: texts that are missing, too long or vague, a refusal
@@ -76,7 +83,7 @@ func Lint(purposes []Purpose, d Draft) []Fault {
 		if !strings.Contains(text.Intro, "{controller}") {
 			add(at+".intro", "The introduction in %s does not name the controller. Put {controller} where its name belongs.", lang)
 		}
-		if known := refusals[lang]; known != nil && !slices.Contains(known, text.Labels.Reject) {
+		if known := wordsOf(lang).refusals; known != nil && !slices.Contains(known, text.Labels.Reject) {
 			add(at+".labels.reject", "The label that refuses in %s must be one of: %s.", lang, strings.Join(known, ", "))
 		}
 		lintPurposes(purposes, lang, text, add)
@@ -97,7 +104,7 @@ func lintPurposes(purposes []Purpose, lang string, text Text, add func(string, s
 		if n := utf8.RuneCountInString(t.Description); n > maxDescription {
 			add(at, "The description of the purpose %s in %s has %d characters; at most %d can be read before a choice.", p.ID, lang, n, maxDescription)
 		}
-		if p.Profiling && profiling[lang] != nil && !containsAny(t.Title+" "+t.Description, profiling[lang]) {
+		if known := wordsOf(lang).profiling; p.Profiling && known != nil && find(t.Title+" "+t.Description, known) == "" {
 			add(at, "The purpose %s profiles people, but its text in %s does not say so.", p.ID, lang)
 		}
 	}
@@ -112,7 +119,7 @@ func lintWords(lang string, text Text, purposes []Purpose, add func(string, stri
 		prose = append(prose, p.Texts[lang].Title, p.Texts[lang].Description)
 	}
 	for _, s := range prose {
-		if word := find(s, vague[lang]); word != "" {
+		if word := find(s, wordsOf(lang).vague); word != "" {
 			add("texts."+lang, "The notice in %s says %q, which tells nobody what will happen.", lang, word)
 		}
 	}
@@ -139,11 +146,10 @@ func meanSentence(prose []string) float64 {
 	return float64(words) / float64(sentences)
 }
 
-func containsAny(s string, words []string) bool { return find(s, words) != "" }
-
-func find(s string, words []string) string {
+// find returns the first of the phrases that s contains in any case, empty if none.
+func find(s string, phrases []string) string {
 	s = strings.ToLower(s)
-	for _, w := range words {
+	for _, w := range phrases {
 		if strings.Contains(s, w) {
 			return w
 		}

@@ -64,7 +64,7 @@ type Room struct {
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a
 // change after CacheLife. Call Migrate before anything else.
 func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk clock.Clock, bus Publisher) *Room {
-	return &Room{
+	r := &Room{
 		db:       db,
 		ledger:   l,
 		subjects: subjects,
@@ -74,6 +74,8 @@ func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk 
 		settings: recent.New[id.Tenant, *settings](1024),
 		gate:     newGate(),
 	}
+	subjects.Watch(r.gate.drop)
+	return r
 }
 
 // Migrate creates or updates the room's tables. The ledger and the subjects must be migrated first.

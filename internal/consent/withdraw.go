@@ -88,7 +88,13 @@ func (r *Room) close(ctx context.Context, t id.Tenant, w Withdrawal, how closing
 	denial := r.gate.deny(t, members, purposes, r.clk.Now)
 	var rec Record
 	var states map[string]State
+	erased := false
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		// It may have been erased since it was looked up.
+		there, err := r.subjects.Exists(ctx, tx, s)
+		if erased = !there; err != nil || erased {
+			return err
+		}
 		own, err := recordsOf(ctx, tx, s)
 		if err != nil {
 			return err
@@ -106,6 +112,10 @@ func (r *Room) close(ctx context.Context, t id.Tenant, w Withdrawal, how closing
 	if err != nil {
 		return nil, unavailable(err, "record a withdrawal; the purposes stay closed here, but try again")
 	}
+	if erased {
+		r.gate.release(t, members, denial)
+		return r.nothing(set), nil
+	}
 	out := &Outcome{Subject: s, RecordID: rec.ID, Purposes: map[string]bool{}}
 	var granted []string
 	for _, p := range set.purposes {
@@ -120,9 +130,7 @@ func (r *Room) close(ctx context.Context, t id.Tenant, w Withdrawal, how closing
 		out.Visitor = &visitor
 	}
 	if rec.ID != uuid.Nil {
-		if out.Receipt, err = r.receipt(ctx, t, &rec); err != nil {
-			return nil, err
-		}
+		out.Receipt = r.receiptNow(ctx, t, &rec)
 	}
 	return out, nil
 }

@@ -176,8 +176,15 @@ func (r *Room) Suppressed(ctx context.Context, t id.Tenant, k Kind, value string
 	return gone, nil
 }
 
-// Forget drops what is cached of the subjects. Call it for an announcement that a subject was
-// erased or merged elsewhere.
+// Watch registers fn to be told of subjects that were merged, renamed or erased: by this room after
+// the commit, or elsewhere once Forget is called for them. fn must be quick and must not use the
+// database. Register before the room is used.
+func (r *Room) Watch(fn func(t id.Tenant, subjects []id.Subject)) {
+	r.watchers = append(r.watchers, fn)
+}
+
+// Forget drops what is cached of the subjects, here and by those who watch. Call it for an
+// announcement that a subject was erased or merged elsewhere.
 func (r *Room) Forget(t id.Tenant, subjects ...id.Subject) {
 	for _, s := range subjects {
 		if b, ok := r.bindings.Get(owner{t, s}); ok {
@@ -187,6 +194,9 @@ func (r *Room) Forget(t id.Tenant, subjects ...id.Subject) {
 	}
 	r.known.Drop() // whatever is being read right now must not be kept
 	r.suppressed.Clear()
+	for _, fn := range r.watchers {
+		fn(t, subjects)
+	}
 }
 
 func (r *Room) remember(key identity, s id.Subject, epoch uint64) {

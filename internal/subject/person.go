@@ -65,8 +65,11 @@ func (r *Room) Identify(ctx context.Context, tx *store.Tx, s id.Subject, ids map
 		merged = append(merged, joined...)
 	}
 	if len(merged) > 0 {
-		changed := append([]id.Subject{s}, merged...)
-		tx.AfterCommit(func() { r.Forget(t, changed...) })
+		members, err := r.Person(ctx, tx, s)
+		if err != nil {
+			return nil, err
+		}
+		tx.AfterCommit(func() { r.Forget(t, members...) })
 	}
 	return merged, nil
 }
@@ -151,6 +154,13 @@ func (r *Room) Person(ctx context.Context, tx *store.Tx, s id.Subject) ([]id.Sub
 		all = []id.Subject{s}
 	}
 	return all, err
+}
+
+// Exists tells whether the subject is there: it was made and not erased since.
+func (r *Room) Exists(ctx context.Context, tx *store.Tx, s id.Subject) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM subject WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), s).Scan(&n)
+	return n > 0, err
 }
 
 // Find returns all subjects of the persons who carry the identity, sorted; none if nobody does.

@@ -49,6 +49,7 @@ type Room struct {
 	known      *recent.Cache[identity, *binding]
 	bindings   *recent.Cache[owner, *binding]
 	suppressed *recent.Cache[identity, verdict]
+	watchers   []func(t id.Tenant, subjects []id.Subject)
 }
 
 // identity is a normalised identity of a tenant.

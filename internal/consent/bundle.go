@@ -1,0 +1,140 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/verify"
+)
+
+// Bundle returns one file with the receipts of all records of the subjects, for an access package
+// or a regulator. It verifies offline.
+func (r *Room) Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (*verify.Bundle, error) {
+	key, err := r.ledger.VerifierKey(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	records, err := r.History(ctx, t, subjects)
+	if err != nil {
+		return nil, err
+	}
+	b := verify.NewBundle(key)
+	for i := range records {
+		receipt, err := r.receipt(ctx, t, &records[i])
+		if err != nil {
+			return nil, err
+		}
+		b.Receipts = append(b.Receipts, *receipt)
+	}
+	return b, nil
+}
+
+// Mismatch is a record that does not say what its entry in the ledger says.
+type Mismatch struct {
+	Ledger int64 // index of the entry
+	Detail string
+}
+
+// Error names the entry.
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("the record of consent for ledger entry %d is not what was logged: %s", m.Ledger, m.Detail)
+}
+
+// Audit compares every record that the gate relies on with the entry in the ledger, which nobody
+// can change unnoticed, and verifies each receipt. It returns a *Mismatch for the first record that
+// was altered or invented. Together with the audit of the ledger it shows that no ground rests on
+// anything but what a person chose.
+func (r *Room) Audit(ctx context.Context, t id.Tenant) error {
+	var after int64 = -1
+	for {
+		records, err := r.slice(ctx, t, after)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		for i := range records {
+			if err := r.compare(ctx, t, &records[i]); err != nil {
+				return err
+			}
+		}
+		after = records[len(records)-1].Ledger
+	}
+}
+
+func (r *Room) slice(ctx context.Context, t id.Tenant, after int64) (out []Record, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		rows, err := tx.Query(ctx, `
+			SELECT `+recordColumns+` FROM consent_record
+			WHERE tenant_id = $1 AND ledger > $2 ORDER BY ledger LIMIT 500`, t, after)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			rec, err := scanRecord(rows)
+			if err != nil {
+				return err
+			}
+			out = append(out, rec)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, unavailable(err, "read the records of consent")
+	}
+	return out, nil
+}
+
+func (r *Room) compare(ctx context.Context, t id.Tenant, rec *Record) error {
+	bad := func(format string, args ...any) error { return &Mismatch{rec.Ledger, fmt.Sprintf(format, args...)} }
+	receipt, err := r.ledger.Receipt(ctx, t, rec.Ledger, func(sealed []byte) ([]byte, error) {
+		plain, err := r.keys.Open(ctx, t, rec.Subject, entryAAD(t, rec.Subject, rec.ID), sealed)
+		if err != nil && fail.Is(err, fail.Unavailable) {
+			return nil, err
+		}
+		if err != nil {
+			return nil, fail.Wrap(fail.Conflict, err, "The entry is not one of this record")
+		}
+		return plain, nil
+	})
+	switch {
+	case fail.Is(err, fail.Unavailable):
+		return err
+	case err != nil:
+		return bad("%v", err)
+	}
+	if _, _, err := receipt.Check(receipt.VerifierKey); err != nil {
+		return bad("%v", err)
+	}
+	var e entry
+	if err := json.Unmarshal(receipt.Entry, &e); err != nil {
+		return bad("its payload can't be read")
+	}
+	want := newEntry(rec)
+	switch {
+	case e.ID != want.ID:
+		return bad("another record id")
+	case e.Subject != want.Subject:
+		return bad("another subject")
+	case e.Type != want.Type:
+		return bad("logged as %s", e.Type)
+	case e.ServerTime != want.ServerTime:
+		return bad("logged at %s", e.ServerTime)
+	case e.ValidUntil != want.ValidUntil:
+		return bad("logged as valid until %q", e.ValidUntil)
+	case e.Notice != nil && (e.Notice.ID != rec.Notice || e.Notice.Version != rec.Version || e.Notice.Language != rec.Language):
+		return bad("another notice was logged")
+	case len(e.Purposes) != len(rec.Effects):
+		return bad("%d purposes were logged", len(e.Purposes))
+	}
+	for i, ef := range rec.Effects {
+		if e.Purposes[i].ID != ef.Purpose || e.Purposes[i].State != ef.Status {
+			return bad("%s was logged as %s", e.Purposes[i].ID, e.Purposes[i].State)
+		}
+	}
+	return nil
+}

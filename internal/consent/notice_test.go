@@ -1,0 +1,261 @@
+package consent_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
+)
+
+func TestL3_TheNoticeIsTheSameBytesForEverAndItsDigestIsInTheLedger(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		for i, lang := range []string{"de", "en"} {
+			golden := filepath.Join("testdata", "notice.v1."+lang+".html")
+			artefact, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				if err := os.WriteFile(golden, artefact, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(artefact, want) {
+				t.Errorf("the %s notice is not %s; if that is meant, run the tests with -update", lang, golden)
+			}
+			n, err := w.Notice(t.Context(), w.tenant, lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum := sha256.Sum256(artefact)
+			if n.SHA256 != hex.EncodeToString(sum[:]) || n.Language != lang || n.Version != 1 {
+				t.Errorf("the notice says %s %s %d", n.SHA256, n.Language, n.Version)
+			}
+			for _, s := range []string{n.Title, n.Controller, n.Labels.Accept, n.Labels.Reject, n.Labels.Settings} {
+				if !bytes.Contains(artefact, []byte(s)) {
+					t.Errorf("the artefact lacks %q", s)
+				}
+			}
+			receipt, err := w.ledger.Receipt(t.Context(), w.tenant, int64(1+i), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if entry := w.verified(t, receipt); entry["type"] != "notice.published" || entry["text_sha256"] != n.SHA256 || entry["language"] != lang {
+				t.Errorf("the ledger says %v", entry)
+			}
+		}
+	})
+}
+
+func TestEnsureDefaultsChangesNothingThatIsThere(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		entries := w.count(t, "ledger_entry")
+		for range 3 {
+			if err := w.room().EnsureDefaults(t.Context(), w.tenant); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.count(t, "ledger_entry"); n != entries || n != 3 {
+			t.Errorf("there are %d entries, want 3", n)
+		}
+		if n := w.count(t, "consent_notice"); n != 2 {
+			t.Errorf("there are %d notices", n)
+		}
+		purposes, err := w.Purposes(t.Context(), w.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, p := range purposes {
+			ids = append(ids, p.ID)
+		}
+		if want := []string{"measure", "actions", "identity", "predict", "support", "sales", "marketing"}; !slices.Equal(ids, want) {
+			t.Errorf("the purposes are %v", ids)
+		}
+		languages, err := w.Languages(t.Context(), w.tenant)
+		if err != nil || !slices.Equal(languages, []string{"de", "en"}) {
+			t.Errorf("the languages are %v, %v", languages, err)
+		}
+		if n, err := w.Notice(t.Context(), w.tenant, "fr"); err != nil || n.Version != 1 {
+			t.Errorf("in a language that is missing: %v, %v", n, err)
+		}
+		if _, err := w.Notice(t.Context(), id.NewTenant(), "en"); !fail.Is(err, fail.NotFound) {
+			t.Errorf("of an organisation without one: %v", err)
+		}
+		if _, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 2, "en"); !fail.Is(err, fail.NotFound) {
+			t.Errorf("a version that is missing: %v", err)
+		}
+	})
+}
+
+func TestANoticeHasTheWireFormatOfTheBanner(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	n, err := w.Notice(t.Context(), w.tenant, "en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if names := slices.Sorted(maps.Keys(got)); strings.Join(names, " ") != "controller details_url id intro labels language purposes sha256 title version withdraw_hint" {
+		t.Errorf("the members are %v", names)
+	}
+	labels := slices.Sorted(maps.Keys(got["labels"].(map[string]any)))
+	if strings.Join(labels, " ") != "accept back close current manage off on reject save saved settings withdraw_all" {
+		t.Errorf("the labels are %v", labels)
+	}
+}
+
+func draft() consent.Draft {
+	return consent.Draft{Controller: consent.Controller{Name: "Example Shop Ltd", Contact: "privacy@example.org"}, Texts: consent.DefaultTexts()}
+}
+
+func TestTheControllerIsNamedInTheNotice(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	if v, err := w.Publish(t.Context(), w.tenant, draft()); err != nil || v != 2 {
+		t.Fatalf("version %d, %v", v, err)
+	}
+	n, err := w.Notice(t.Context(), w.tenant, "en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Version != 2 || n.Controller != "Example Shop Ltd" || !strings.HasPrefix(n.Intro, "Example Shop Ltd asks") {
+		t.Errorf("the notice is %+v", n)
+	}
+	old, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, "en")
+	if err != nil || bytes.Contains(old, []byte("Example Shop")) {
+		t.Errorf("L19: the first version was changed, %v", err)
+	}
+}
+
+func TestW13_AMaterialChangeSuspendsGrantsAndLeavesRefusals(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		out := w.choose(t, nil, consent.Measure)
+		w.open(t, out.Subject, consent.Measure)
+		w.fake.Advance(time.Hour)
+		if _, err := w.Publish(t.Context(), w.tenant, draft()); err != nil {
+			t.Fatal(err)
+		}
+		if !w.open(t, out.Subject, consent.Measure) {
+			t.Error("a change of wording suspended the grant")
+		}
+		w.fake.Advance(time.Hour)
+		d := draft()
+		d.Material = true
+		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
+			t.Fatal(err)
+		}
+		if w.open(t, out.Subject, consent.Measure) {
+			t.Error("a material change left the grant in force")
+		}
+		states, err := w.State(t.Context(), w.tenant, out.Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if states[consent.Measure].Status != consent.Suspended || states[consent.Predict].Status != consent.Refused {
+			t.Errorf("the states are %v and %v", states[consent.Measure].Status, states[consent.Predict].Status)
+		}
+		g := consent.Ground{Basis: "consent"}
+		if !w.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, g, noon.Add(time.Minute)) {
+			t.Error("what was received before the change is refused")
+		}
+		if w.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, g, w.clk.Now()) {
+			t.Error("what was received after the change is let through")
+		}
+	})
+}
+
+func TestTheDefaultTextsPassTheLint(t *testing.T) {
+	for _, f := range consent.Lint(consent.DefaultPurposes(), consent.Draft{Texts: consent.DefaultTexts()}) {
+		t.Errorf("%s: %s", f.Field, f.Message)
+	}
+}
+
+func TestB21ToB26_TheLintNamesWhatMakesConsentDoubtful(t *testing.T) {
+	for _, c := range []struct {
+		name, field string
+		change      func(p []consent.Purpose, text *consent.Text)
+	}{
+		{"B21: a description that is too long", "purposes.measure.en", func(p []consent.Purpose, _ *consent.Text) {
+			p[0].Texts["en"] = consent.PurposeText{Title: "Measure", Description: strings.Repeat("word ", 33)}
+		}},
+		{"B21: a controller that is not named", "texts.en.intro", func(_ []consent.Purpose, text *consent.Text) { text.Intro = "We ask for your consent." }},
+		{"B22: withdrawal that is not explained", "texts.en.withdraw_hint", func(_ []consent.Purpose, text *consent.Text) { text.WithdrawHint = " " }},
+		{"B23: a purpose without a text", "purposes.predict.en", func(p []consent.Purpose, _ *consent.Text) { delete(p[3].Texts, "en") }},
+		{"B23: a missing label", "texts.en.labels.save", func(_ []consent.Purpose, text *consent.Text) { text.Labels.Save = "" }},
+		{"B24: profiling that is not called so", "purposes.predict.en", func(p []consent.Purpose, _ *consent.Text) {
+			p[3].Texts["en"] = consent.PurposeText{Title: "Smart help", Description: "We find out what you need."}
+		}},
+		{"B24: a vague phrase", "texts.en", func(_ []consent.Purpose, text *consent.Text) {
+			text.Intro = "{controller} wants to improve your experience."
+		}},
+		{"B25: endless sentences", "texts.en", func(_ []consent.Purpose, text *consent.Text) {
+			text.Sections = []consent.Section{{Heading: "Terms", Paragraphs: []string{strings.Repeat("notwithstanding ", 2000) + "."}}}
+		}},
+		{"B26: a refusal that steers", "texts.en.labels.reject", func(_ []consent.Purpose, text *consent.Text) { text.Labels.Reject = "No, I like slow sites" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			purposes, texts := consent.DefaultPurposes(), consent.DefaultTexts()
+			text := texts["en"]
+			c.change(purposes, &text)
+			texts["en"] = text
+			faults := consent.Lint(purposes, consent.Draft{Texts: texts})
+			if !slices.ContainsFunc(faults, func(f consent.Fault) bool { return f.Field == c.field }) {
+				t.Errorf("got %+v", faults)
+			}
+		})
+	}
+}
+
+func TestABadDraftIsNotPublished(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	d := draft()
+	text := d.Texts["en"]
+	text.Labels.Reject = "Maybe later"
+	d.Texts["en"] = text
+	if _, err := w.Publish(t.Context(), w.tenant, d); !fail.Is(err, fail.Invalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := w.Publish(t.Context(), w.tenant, consent.Draft{}); !fail.Is(err, fail.Invalid) {
+		t.Errorf("an empty draft: %v", err)
+	}
+	if n := w.count(t, "consent_notice"); n != 2 {
+		t.Errorf("%d notices are stored", n)
+	}
+}
+
+func TestAnArtefactThatWasTamperedWithIsNotHandedOut(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.write(t, func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE consent_notice SET artefact = $2 WHERE tenant_id = $1`, w.tenant, []byte("<p>You agreed to everything.</p>"))
+		return err
+	})
+	if _, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, "en"); err == nil {
+		t.Error("a forged notice was handed out")
+	}
+}
