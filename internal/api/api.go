@@ -95,7 +95,7 @@ func New(d Deps) *API {
 // ServeHTTP answers a request. This is the one place that lists what every request goes through.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	chain(
-		collapseSlashes, // before routing: some clients ask for //oauth/token
+		CollapseSlashes, // before routing: some clients ask for //oauth/token
 		a.correlate,     // an id on every answer, also on those below
 		a.log,           // one line a request, without personal data
 		a.recover,       // a panic becomes a 500 in JSON

@@ -38,9 +38,10 @@ func setRoute(ctx context.Context, rt route) {
 	}
 }
 
-// collapseSlashes makes //oauth/token /oauth/token. The mux would answer such a path with a
-// redirect, on which a client drops the body of its POST.
-func collapseSlashes(next http.Handler) http.Handler {
+// CollapseSlashes makes //oauth/token /oauth/token. An http.ServeMux answers such a path with a
+// redirect, on which a client drops the body of its POST: put this around every mux that stands before
+// the API, which has it around its own.
+func CollapseSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "//") {
 			u := *r.URL
