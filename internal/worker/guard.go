@@ -29,6 +29,11 @@ const (
 	IncidentMissing = "log.missing"
 )
 
+// Check compares the log with what was processed and renews it if it has gone back. Run does so by
+// itself, at the start and every now and then; call Check before events are accepted, so that none
+// can get into a log that is about to be given up.
+func (w *Worker) Check(ctx context.Context) error { return w.guard(ctx) }
+
 // compare makes sure that the log is the one whose offsets the database holds, before a partition
 // is read. A log that lost its tail gives its numbers out again: everything below the offset would
 // be skipped without a word.
@@ -41,9 +46,15 @@ func (w *Worker) compare(ctx context.Context, l *lease) error {
 		return fmt.Errorf("the log has %d partitions and the worker was told of more", len(st.Last))
 	}
 	if l.generation == "" && l.seq == 0 {
-		return w.adopt(ctx, []offset{{partition: l.partition}}, st.Generation)
+		if err := w.adopt(ctx, []offset{{partition: l.partition}}, st.Generation); err != nil {
+			return err
+		}
 	}
-	if l.generation == st.Generation && st.Last[l.partition] >= l.seq {
+	all, err := w.offsets(ctx)
+	if err != nil {
+		return err
+	}
+	if regression(st, all) == "" {
 		return nil
 	}
 	if err := w.guard(ctx); err != nil {
@@ -54,6 +65,8 @@ func (w *Worker) compare(ctx context.Context, l *lease) error {
 
 // guard compares the log with all offsets and renews it if it has gone back.
 func (w *Worker) guard(ctx context.Context) error {
+	w.guarding.Lock()
+	defer w.guarding.Unlock()
 	st, err := w.Log.Status(ctx)
 	if err != nil {
 		return fmt.Errorf("read the status of the log: %w", err)
@@ -62,8 +75,7 @@ func (w *Worker) guard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lost := regression(st, all)
-	if lost == "" {
+	if regression(st, all) == "" {
 		return w.missing(ctx, st)
 	}
 	right, err := w.claim(ctx, guardRow)
@@ -71,24 +83,43 @@ func (w *Worker) guard(ctx context.Context) error {
 		return err
 	}
 	defer w.release(right)
+	return w.renewLog(ctx)
+}
+
+// renewLog has the log begin again with what is not processed. No worker may move an offset
+// meanwhile: their leases are taken away first, and none starts before the log fits again.
+func (w *Worker) renewLog(ctx context.Context) error {
 	// Another process may have been first.
-	if st, err = w.Log.Status(ctx); err != nil {
+	st, err := w.Log.Status(ctx)
+	if err != nil {
 		return fmt.Errorf("read the status of the log: %w", err)
 	}
-	if all, err = w.offsets(ctx); err != nil {
+	if err := w.fenceAll(ctx); err != nil {
 		return err
 	}
-	if lost = regression(st, all); lost == "" {
+	all, err := w.offsets(ctx)
+	if err != nil {
+		return err
+	}
+	lost := regression(st, all)
+	if lost == "" {
 		return nil
 	}
 	if err := w.record(ctx, IncidentRegressed, lost); err != nil {
 		return err
 	}
 	after := make([]uint64, len(st.Last))
-	for _, o := range all {
-		if o.partition < len(after) {
-			after[o.partition] = o.seq
+	for i := range all {
+		o := &all[i]
+		if o.partition >= len(after) {
+			continue
 		}
+		if o.generation != st.Generation && st.Last[o.partition] < o.seq {
+			// Another log altogether: nothing in it is processed. Where it is the old one with its end
+			// cut off after all, the events are known by their numbers and ids.
+			o.seq = 0
+		}
+		after[o.partition] = o.seq
 	}
 	if err := w.Log.Renew(ctx, after); err != nil {
 		return fmt.Errorf("renew the log: %w", err)
@@ -101,6 +132,15 @@ func (w *Worker) guard(ctx context.Context) error {
 	}
 	w.renew()
 	return nil
+}
+
+// fenceAll takes all partitions away from their workers.
+func (w *Worker) fenceAll(ctx context.Context) error {
+	return w.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `
+			UPDATE worker_partition SET owner = '', epoch = epoch + 1, lease_until = 0 WHERE number >= 0`)
+		return err
+	})
 }
 
 // regression says how the log has gone back behind what was processed; "" if it has not.
@@ -117,11 +157,13 @@ func regression(st stream.Status, all []offset) string {
 	return ""
 }
 
-// adopt notes the generation of the log that the offsets belong to.
+// adopt notes the offsets and the generation of the log that they belong to.
 func (w *Worker) adopt(ctx context.Context, all []offset, generation string) error {
 	return w.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, o := range all {
-			if _, err := tx.Exec(ctx, `UPDATE worker_partition SET generation = $2 WHERE number = $1`, o.partition, generation); err != nil {
+			if _, err := tx.Exec(ctx, `
+				UPDATE worker_partition SET generation = $2, seq = $3 WHERE number = $1`,
+				o.partition, generation, int64(o.seq)); err != nil {
 				return fmt.Errorf("note the generation of the log: %w", err)
 			}
 		}

@@ -58,6 +58,7 @@ func (p *partition) run(ctx context.Context) {
 				p.w.release(l)
 				return
 			}
+			pause = 20 * time.Millisecond
 			if !errors.Is(err, stream.ErrRenewed) && !errors.Is(err, errAgain) {
 				pause = 200 * time.Millisecond
 				p.complain(ctx, err)

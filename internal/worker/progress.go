@@ -29,6 +29,7 @@ func (p *progress) start(seq uint64) {
 	defer p.mu.Unlock()
 	p.over = make(chan struct{})
 	p.running = true
+	p.seq = seq // it may be lower than before, if the log began again
 	p.move(seq)
 }
 

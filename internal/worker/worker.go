@@ -143,6 +143,8 @@ type Worker struct {
 	plans plans
 	stats counters
 
+	guarding sync.Mutex // held while the log is compared with the offsets
+
 	mu      sync.Mutex // guards renewed
 	renewed chan struct{}
 }

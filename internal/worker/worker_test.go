@@ -1,0 +1,482 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"probity/internal/event"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/journey"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
+	"probity/internal/subject"
+	"probity/internal/worker"
+)
+
+func TestWhatIsInTheLogTakesEffect(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		w := s.worker("a", nil)
+		s.start(w)
+		ann, bo := s.visitor(), s.visitor()
+		s.send(ann, at(0, event.PageViewed), at(5, "product_added"))
+		s.send(bo, at(1, event.PageViewed))
+		s.wait(w, ann, s.send(ann, at(9, "order_completed")))
+
+		sessions := s.sessions(ann)
+		if len(sessions) != 1 || sessions[0].Events != 3 || !sessions[0].HasAchieved(s.outcome) {
+			t.Fatalf("sessions %+v", sessions)
+		}
+		if other := s.sessions(bo); len(other) != 1 || other[0].Events != 1 {
+			t.Errorf("somebody else's sessions %+v", other)
+		}
+		if st := w.Stats(); st.Events != 4 || st.Lag != 0 || st.Retries != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestAWorkerGoesOnWhereAnotherStopped(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		sub := s.visitor()
+		for i := range 5 {
+			w := s.worker(fmt.Sprint("worker ", i), nil)
+			stop := s.start(w)
+			for j := range 7 {
+				s.send(sub, at(i*10+j, "x"))
+			}
+			if i%2 == 0 {
+				s.wait(w, sub, s.send(sub, at(i*10+8, "y")))
+			}
+			stop() // with or without events that are still to be processed
+		}
+		w := s.worker("last", nil)
+		s.start(w)
+		s.wait(w, sub, s.send(sub, at(60, "z")))
+		if got := s.sessions(sub)[0].Events; got != 5*7+3+1 {
+			t.Errorf("%d events took effect, want %d", got, 5*7+3+1)
+		}
+	})
+}
+
+func TestNothingIsProcessedThatIsNotAllowed(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	sub := s.visitor()
+	s.send(sub, at(0, event.PageViewed))
+	s.gate.close(sub, "measure", noon.Add(5*time.Second)) // withdrawn while the events were in the log
+	s.start(w)
+	s.wait(w, sub, s.send(sub, at(4, event.PageViewed), at(5, event.PageViewed), at(6, event.PageViewed)))
+	if got := s.sessions(sub)[0].Events; got != 2 {
+		t.Errorf("%d events took effect, want the two received before the withdrawal", got)
+	}
+	if st := w.Stats(); st.Refused != 2 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestTheErasedDoNotComeBack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		w := s.worker("a", nil)
+		s.start(w)
+		ctx := t.Context()
+		gone, stays := s.visitor(), s.visitor()
+		s.send(gone, at(0, "x"))
+		s.wait(w, stays, s.send(stays, at(0, "x")))
+		late, err := s.record(gone, at(1, "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.keys.Shred(ctx, s.tenant, gone); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Tenant(s.tenant).Write(ctx, func(tx *store.Tx) error {
+			_, err := s.journey.Erase(ctx, tx, []id.Subject{gone})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		// Forget has not been called yet: the worker still holds the visitor.
+		s.raw(s.partition(gone), late)
+		s.wait(w, stays, s.send(stays, at(2, "x")))
+		w.Forget(s.tenant, gone)
+		s.raw(s.partition(gone), late)
+		s.wait(w, stays, s.send(stays, at(3, "x")))
+		if n, err := s.journey.Remains(ctx, s.tenant, []id.Subject{gone}); err != nil || n.Total() != 0 {
+			t.Errorf("rows came back: %+v, %v", n, err)
+		}
+		if st := w.Stats(); st.Erased != 2 || st.Retries != 0 {
+			t.Errorf("stats %+v", st)
+		}
+		if got := s.sessions(stays)[0].Events; got != 3 {
+			t.Errorf("somebody else has %d events", got)
+		}
+	})
+}
+
+func TestADamagedRecordDoesNotHoldUpTheOthers(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub := s.visitor()
+	good, err := s.record(sub, at(0, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := slices.Clone(good)
+	forged[len(forged)-1] ^= 1
+	s.raw(0, []byte("not a record"))
+	s.raw(0, forged)
+	s.wait(w, sub, s.raw(0, good))
+	if st := w.Stats(); st.Damaged != 2 || st.Events != 1 || st.Retries != 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestTheClockEndsSessionsAndTheirVisitsAreLearnedFrom(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	learn, silent := s.visitor(), s.visitor()
+	s.gate.close(silent, journey.PurposePredict, noon)
+	s.send(learn, at(0, event.PageViewed), at(10, "product_added"), at(20, "order_completed"))
+	s.wait(w, silent, s.send(silent, at(0, event.PageViewed)))
+
+	s.clock.Set(noon.Add(20 * time.Minute))
+	if err := w.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.sessions(silent)[0].Open() || !s.sessions(learn)[0].Open() {
+		t.Fatal("after twenty minutes the wrong sessions are open")
+	}
+	s.clock.Advance(time.Minute)
+	if err := w.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.sessions(learn)[0].Open() {
+		t.Fatal("the session is still open")
+	}
+	visits := s.predictor.seen()
+	if len(visits) != 1 || visits[0].Subject != learn || len(visits[0].Vectors) != 3 || visits[0].Ground != 42 {
+		t.Fatalf("visits %+v", visits)
+	}
+	if i, ok := visits[0].Achieved[s.outcome]; !ok || i != 2 {
+		t.Errorf("achieved %v", visits[0].Achieved)
+	}
+	if st := w.Stats(); st.Sessions != 2 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestOffersReachTheBrowserAndAreTakenBack(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub, ctx := s.visitor(), t.Context()
+	heard := make(chan []byte, 10)
+	cancel, err := s.log.Subscribe("offer."+sub.String(), func(_ string, data []byte) { heard <- data })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	for i := range 6 {
+		s.wait(w, sub, s.send(sub, at(i, event.PageViewed)))
+	}
+	var m struct {
+		ID      uuid.UUID             `json:"id"`
+		Media   string                `json:"mediaType"`
+		Session uuid.UUID             `json:"sessionId"`
+		Content *journey.ContentOffer `json:"contentOfferProperties"`
+	}
+	if err := json.Unmarshal(<-heard, &m); err != nil || m.Media != "contentOffer" || m.Content == nil || m.Content.Headline != "Can we help?" {
+		t.Fatalf("the browser hears %+v, %v", m, err)
+	}
+	waiting, err := s.journey.Waiting(ctx, s.tenant, sub)
+	if err != nil || len(waiting) != 1 || waiting[0].ID != m.ID || waiting[0].Session != m.Session {
+		t.Fatalf("waiting %+v, %v", waiting, err)
+	}
+
+	s.gate.close(sub, journey.PurposeMarketing, noon)
+	s.gate.close(sub, journey.PurposePredict, noon)
+	if err := w.Withdrawn(ctx, s.tenant, sub); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err = s.journey.Waiting(ctx, s.tenant, sub); err != nil || len(waiting) != 0 {
+		t.Errorf("after the withdrawal %+v, %v", waiting, err)
+	}
+	if scores := s.sessions(sub)[0].Scores; len(scores) != 0 {
+		t.Errorf("scores after the withdrawal %+v", scores)
+	}
+	if st := w.Stats(); st.Offers != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestTheSamePersonOnTwoDevices(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		w := s.worker("a", nil)
+		s.start(w)
+		phone, desk := s.visitor(), s.visitor()
+		heard := make(chan string, 10)
+		cancel, err := s.log.Subscribe("inval."+s.tenant.String(), func(_ string, data []byte) { heard <- string(data) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cancel()
+		for i, sub := range []id.Subject{phone, desk} {
+			ev := at(i, "user_identified")
+			ev.Traits = map[string]event.Attr{
+				"email": {Type: event.TypeString, Value: "ann@example.com"}, "phone": {Type: event.TypeString, Value: "no number"},
+			}
+			s.wait(w, sub, s.send(sub, ev))
+		}
+		found, err := s.people.Find(t.Context(), s.tenant, subject.Email, "ann@example.com")
+		if err != nil || len(found) != 2 {
+			t.Fatalf("found %v, %v", found, err)
+		}
+		for range 2 {
+			var m struct{ Subject, Why string }
+			if err := json.Unmarshal([]byte(<-heard), &m); err != nil || m.Why != "merged" {
+				t.Errorf("heard %+v, %v", m, err)
+			}
+		}
+		if st := w.Stats(); st.Events != 2 || st.Retries != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestOnlyTheOwnerOfTheLeaseWrites(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		sub, ctx := s.visitor(), t.Context()
+		w := s.worker("paused", nil)
+		s.start(w)
+		s.wait(w, sub, s.send(sub, at(0, "x")))
+
+		// Another worker takes the partition while this one believes that it holds it.
+		if err := db.Write(ctx, func(tx *store.Tx) error {
+			n, err := tx.Exec(ctx, `UPDATE worker_partition SET owner = 'thief', epoch = epoch + 1, lease_until = $1`, noon.Add(-time.Second).UnixMicro())
+			if err == nil && n != 1 {
+				err = fmt.Errorf("%d partitions", n)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s.wait(w, sub, s.send(sub, at(1, "x"))) // it is fenced, claims the partition again, and goes on
+		if got := s.sessions(sub)[0].Events; got != 2 {
+			t.Errorf("%d events took effect, want 2", got)
+		}
+		if st := w.Stats(); st.Retries != 1 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestALogThatWentBackIsNoticed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newSite(t, db)
+		sub, ctx := s.visitor(), t.Context()
+		w := s.worker("before", nil)
+		stop := s.start(w)
+		for i := range 30 {
+			s.wait(w, sub, s.send(sub, at(i, "x")))
+		}
+		stop()
+		s.log.Close()
+		s.openLog("another") // the files were lost: numbers begin again
+
+		w = s.worker("after", nil)
+		for i := range 3 {
+			s.send(sub, at(40+i, "y"))
+		}
+		s.start(w)
+		for range 200 {
+			if got := s.sessions(sub)[0].Events; got == 33 {
+				break
+			}
+			if err := w.Tick(ctx); err != nil {
+				t.Fatal(err)
+			}
+			pause(t, 10*time.Millisecond)
+		}
+		s.wait(w, sub, s.send(sub, at(50, "z")))
+		if got := s.sessions(sub)[0].Events; got != 34 {
+			t.Errorf("%d events took effect, want 34: none of the new log's may be skipped", got)
+		}
+		incidents, err := w.Incidents(ctx)
+		if err != nil || len(incidents) != 1 || incidents[0].Kind != worker.IncidentRegressed {
+			t.Errorf("incidents %+v, %v", incidents, err)
+		}
+	})
+}
+
+// pause waits for other goroutines in a test that polls.
+func pause(t *testing.T, d time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+func TestWaitingForWhatDoesNotComeEndsWithTheContext(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Wait(ctx, 0, 1); err != context.Canceled {
+		t.Errorf("with nobody processing: %v", err)
+	}
+	s.start(w)
+	if err := w.Wait(ctx, 0, 99); err != context.Canceled {
+		t.Errorf("with a worker: %v", err)
+	}
+	if err := w.Wait(ctx, 1, 1); !fail.Is(err, fail.Invalid) {
+		t.Errorf("for a partition that is not there: %v", err)
+	}
+}
+
+func TestAdmissionKeepsTheLagBounded(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	sub := s.visitor()
+	if err := w.Admit(t.Context()); err != nil {
+		t.Fatalf("with nothing to do: %v", err)
+	}
+	block := make(chan struct{})
+	held := make(chan struct{})
+	go func() {
+		_ = s.db.Write(context.Background(), func(*store.Tx) error { close(held); <-block; return nil })
+	}()
+	<-held
+	stop := s.start(w)
+	_ = stop
+	close(block)
+	s.wait(w, sub, s.send(sub, at(0, "x")))
+
+	block = make(chan struct{})
+	held = make(chan struct{})
+	go func() {
+		_ = s.db.Write(context.Background(), func(*store.Tx) error { close(held); <-block; return nil })
+	}()
+	<-held // the database does nothing else now
+	seq := s.send(sub, at(1, "x"))
+	for w.Lag() == 0 {
+		s.clock.Advance(time.Second)
+		pause(t, time.Millisecond)
+	}
+	s.clock.Advance(time.Hour)
+	if err := w.Admit(t.Context()); !fail.Is(err, fail.Unavailable) {
+		t.Errorf("an hour behind: %v", err)
+	}
+	close(block)
+	s.wait(w, sub, seq)
+	if err := w.Admit(t.Context()); err != nil {
+		t.Errorf("after catching up: %v", err)
+	}
+}
+
+func TestAChangedPlanIsFollowed(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub := s.visitor()
+	s.wait(w, sub, s.send(sub, at(0, "newsletter_subscribed")))
+	o, err := s.journey.CreateOutcome(t.Context(), s.tenant, journey.EventOutcome("Newsletter", "newsletter_subscribed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.PlanChanged(s.tenant)
+	s.wait(w, sub, s.send(sub, at(1, "newsletter_subscribed")))
+	if a := s.sessions(sub)[0].Achieved; len(a) != 1 || a[0].Outcome != o.ID || a[0].Event != 1 {
+		t.Errorf("achieved %+v", a)
+	}
+}
+
+// What the worker stores is what the journey makes of the same events one by one, however they were
+// split into records, batches, partitions and runs, and however small the cache is.
+func TestTheStoreHoldsWhatTheJourneyMakesOfTheLog(t *testing.T) {
+	s := newPartitionedSite(t, storetest.SQLite(t), 3)
+	base := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		base += 100_000
+		subjects := make([]id.Subject, rapid.IntRange(1, 6).Draw(rt, "visitors"))
+		told := make(map[id.Subject][]*event.Event)
+		for i := range subjects {
+			subjects[i] = s.visitor()
+		}
+		size := rapid.IntRange(1, 50).Draw(rt, "batch")
+		run := func() (*worker.Worker, func()) {
+			w := s.worker(uuid.NewString(), func(o *worker.Options) { o.Batch, o.Visitors = size, 1 })
+			return w, s.start(w)
+		}
+		w, stop := run()
+		last := make(map[id.Subject]uint64)
+		for i := range rapid.IntRange(1, 60).Draw(rt, "records") {
+			sub := rapid.SampledFrom(subjects).Draw(rt, "visitor")
+			var events []*event.Event
+			for j := range rapid.IntRange(1, 4).Draw(rt, "events") {
+				events = append(events, at(base+i*rapid.SampledFrom([]int{1, 60, 1300}).Draw(rt, "pace")+j, rapid.SampledFrom([]string{event.PageViewed, "x", "order_completed"}).Draw(rt, "name")))
+			}
+			told[sub] = append(told[sub], events...)
+			last[sub] = s.send(sub, events...)
+			if rapid.IntRange(0, 19).Draw(rt, "restart") == 0 {
+				stop()
+				w, stop = run()
+			}
+		}
+		for sub, seq := range last {
+			s.wait(w, sub, seq)
+		}
+		stop()
+		for sub, events := range told {
+			var got []uuid.UUID
+			if err := s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
+				got = append(got, e.Event.ID)
+				return nil
+			}); err != nil {
+				rt.Fatal(err)
+			}
+			want := make([]uuid.UUID, len(events))
+			for i, ev := range events {
+				want[i] = ev.ID
+			}
+			if !slices.Equal(got, want) {
+				rt.Fatalf("%d events in order became %d", len(want), len(got))
+			}
+			v := journey.NewVisitor(sub)
+			plan, err := s.journey.Plan(t.Context(), s.tenant)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			fx := journey.Effects{}
+			env := journey.Env{}
+			for _, ev := range events {
+				v.ApplyTo(&fx, plan, ev, &env)
+			}
+			stored := s.sessions(sub)
+			if len(stored) != len(fx.Started) {
+				rt.Fatalf("%d sessions, want %d", len(stored), len(fx.Started))
+			}
+			n, achieved := 0, 0
+			for _, session := range stored {
+				n += session.Events
+				achieved += len(session.Achieved)
+			}
+			if n != len(events) || achieved != len(fx.Achieved) {
+				rt.Fatalf("%d events and %d achievements, want %d and %d", n, achieved, len(events), len(fx.Achieved))
+			}
+		}
+	})
+}
