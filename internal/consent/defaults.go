@@ -60,15 +60,18 @@ func (r *Room) EnsureDefaultsFor(ctx context.Context, t id.Tenant, c Controller)
 	return nil
 }
 
+// writePurposes replaces the organisation's purposes and logs them.
 func (r *Room) writePurposes(ctx context.Context, tx *store.Tx, purposes []Purpose) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM consent_purpose WHERE tenant_id = $1`, tx.TenantID()); err != nil {
+		return err
+	}
 	for i, p := range purposes {
 		body, err := json.Marshal(p)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO consent_purpose (tenant_id, id, place, body) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, id) DO NOTHING`, tx.TenantID(), p.ID, i, string(body)); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO consent_purpose (tenant_id, id, place, body) VALUES ($1, $2, $3, $4)`,
+			tx.TenantID(), p.ID, i, string(body)); err != nil {
 			return err
 		}
 	}

@@ -173,6 +173,13 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	if r.gate.denied(o, purpose, now) {
 		return Ground{}, required(purpose)
 	}
+	set, err := r.tenant(ctx, t)
+	if err != nil {
+		return Ground{}, err
+	}
+	if set.purpose(purpose) == nil {
+		return Ground{}, required(purpose)
+	}
 	v, err := r.view(ctx, o, now)
 	if err != nil {
 		return Ground{}, err
@@ -183,10 +190,6 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	}
 	if ok && st.Status.denies() {
 		return Ground{}, required(purpose)
-	}
-	set, err := r.tenant(ctx, t)
-	if err != nil {
-		return Ground{}, err
 	}
 	if d := set.declared(deployment, purpose, now); d != nil {
 		return Ground{Basis: string(d.Basis), Ledger: d.Ledger, Declared: d.Record.String()}, nil

@@ -10,8 +10,8 @@ import (
 
 // Fault is something about a notice that would make the consent asked for with it doubtful.
 type Fault struct {
-	Field   string
-	Message string
+	Field   string `json:"field"`
+	Message string `json:"message"`
 }
 
 // The limits of plain words.
@@ -49,12 +49,17 @@ func wordsOf(lang string) words {
 }
 
 // Lint returns what is wrong with a notice: texts that are missing, too long or vague, a refusal
-// that is not called one, profiling that is not named, a withdrawal that is not explained. In
-// languages whose words it does not know it checks form only.
+// that is not called one, profiling that is not named, a withdrawal that is not explained, a service
+// that is made conditional without a reason. In languages whose words it does not know it checks form only.
 func Lint(purposes []Purpose, d Draft) []Fault {
 	var out []Fault
 	add := func(field, format string, args ...any) {
 		out = append(out, Fault{field, fmt.Sprintf(format, args...)})
+	}
+	for _, p := range purposes {
+		if len(p.NeededFor) > 0 && strings.TrimSpace(p.Why) == "" {
+			add("purposes."+p.ID+".why", "Services depend on the consent to %s, and nothing says why they can't do without it (Art. 7(4)).", p.ID)
+		}
 	}
 	languages := make([]string, 0, len(d.Texts))
 	for lang := range d.Texts {

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"probity/internal/fail"
 	"probity/internal/id"
@@ -31,7 +33,8 @@ type Purpose struct {
 	Basis     Basis                  `json:"basis"`      // consent unless an assessment says otherwise
 	Sharing   bool                   `json:"sharing"`    // a Global Privacy Control signal refuses it
 	Profiling bool                   `json:"profiling"`  // evaluates the person (Art. 4(4))
-	NeededFor []string               `json:"needed_for"` // services that can't work without it
+	NeededFor []string               `json:"needed_for"` // services that are given only with this consent (Art. 7(4))
+	Why       string                 `json:"why"`        // why those services can't work without it
 	Texts     map[string]PurposeText `json:"texts"`      // by language
 }
 
@@ -89,8 +92,10 @@ type Controller struct {
 // Draft is a notice to be published, in all its languages.
 type Draft struct {
 	Controller Controller
+	Purposes   []Purpose       // in the order shown; nil: those the organisation has
 	Texts      map[string]Text // by language
 	Material   bool            // purposes, controller or recipients changed: earlier grants are suspended
+	Override   string          // publish in spite of what Lint finds, for this reason (20 characters or more); it is logged
 }
 
 // Text is the prose of a notice in one language. "{controller}" stands for the controller's name.
@@ -115,9 +120,10 @@ type Section struct {
 var noticeFiles embed.FS
 
 // Publish makes the draft the next version of the default notice: renders one artefact per language,
-// stores it with its digest and logs both. A published version is never changed.
+// stores it with its digest and logs both. A published version is never changed. A purpose that the
+// draft leaves out is closed from then on, whatever was consented to.
 //
-// Errors: fail.Invalid naming what the draft lacks; see Lint.
+// Errors: fail.Invalid naming what the draft lacks; see Lint and Draft.Override.
 func (r *Room) Publish(ctx context.Context, t id.Tenant, d Draft) (version int, err error) {
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		set, err := readSettings(ctx, tx, r.clk.Now())
@@ -137,8 +143,21 @@ func (r *Room) publish(ctx context.Context, tx *store.Tx, set *settings, d Draft
 	if len(d.Texts) == 0 {
 		return 0, fail.Field("texts", "The notice has no text in any language.")
 	}
-	if faults := Lint(set.purposes, d); len(faults) > 0 {
-		return 0, fail.Field(faults[0].Field, "%s", faults[0].Message)
+	purposes := set.purposes
+	if d.Purposes != nil {
+		purposes = d.Purposes
+	}
+	if err := checkPurposes(purposes); err != nil {
+		return 0, err
+	}
+	if err := r.lint(ctx, tx, purposes, d); err != nil {
+		return 0, err
+	}
+	if d.Purposes != nil {
+		set.purposes = d.Purposes
+		if err := r.writePurposes(ctx, tx, d.Purposes); err != nil {
+			return 0, err
+		}
 	}
 	version := 1
 	if newest := set.current(DefaultNotice, ""); newest != nil {
@@ -188,11 +207,63 @@ func (r *Room) publish(ctx context.Context, tx *store.Tx, set *settings, d Draft
 	}
 	tx.AfterCommit(func() {
 		r.settings.Drop(t)
-		if d.Material {
-			r.gate.views.Clear()
-		}
+		r.gate.views.Clear()
 	})
 	return version, nil
+}
+
+// lint refuses a draft with faults, or logs the reason why it is published all the same.
+func (r *Room) lint(ctx context.Context, tx *store.Tx, purposes []Purpose, d Draft) error {
+	faults := Lint(purposes, d)
+	if len(faults) == 0 {
+		return nil
+	}
+	if utf8.RuneCountInString(strings.TrimSpace(d.Override)) < 20 {
+		return fail.Field(faults[0].Field, "%s", faults[0].Message)
+	}
+	payload, err := json.Marshal(map[string]any{
+		"schema":      "probity/override/1",
+		"type":        ledger.OverrideMade,
+		"faults":      faults,
+		"reason":      d.Override,
+		"actor":       "controller",
+		"server_time": r.clk.Now().UTC().Format(timeFormat),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = r.ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.OverrideMade, Payload: payload})
+	return err
+}
+
+// checkPurposes sees to it that purposes can be told apart and stored.
+func checkPurposes(purposes []Purpose) error {
+	if len(purposes) == 0 || len(purposes) > 32 {
+		return fail.Field("purposes", "There must be between 1 and 32 purposes.")
+	}
+	seen := map[string]bool{}
+	for _, p := range purposes {
+		if !validPurposeID(p.ID) {
+			return fail.Field("purposes", "A purpose's id is 1 to 32 lower-case letters, digits and dashes.")
+		}
+		if seen[p.ID] {
+			return fail.Field("purposes."+p.ID, "There are two purposes with the id %q.", p.ID)
+		}
+		seen[p.ID] = true
+		if p.Basis.Article() == "" {
+			return fail.Field("purposes."+p.ID+".basis", "The basis of the purpose %q is not one of Article 6(1).", p.ID)
+		}
+	}
+	return nil
+}
+
+func validPurposeID(s string) bool {
+	for _, c := range s {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-') {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 32
 }
 
 // Artefact returns the exact bytes that were published; fail.NotFound if there is no such notice.

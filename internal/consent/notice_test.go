@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -229,6 +230,75 @@ func TestB21ToB26_TheLintNamesWhatMakesConsentDoubtful(t *testing.T) {
 				t.Errorf("got %+v", faults)
 			}
 		})
+	}
+}
+
+func TestF1_AConditionalServiceNeedsAReasonOrAnOverrideThatIsLogged(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		d := draft()
+		d.Purposes = consent.DefaultPurposes()
+		d.Purposes[0].NeededFor = []string{"checkout"}
+		_, err := w.Publish(t.Context(), w.tenant, d)
+		if e, ok := errors.AsType[*fail.Error](err); !ok || e.Field != "purposes.measure.why" {
+			t.Fatalf("got %v", err)
+		}
+		entries := int64(w.count(t, "ledger_entry"))
+		d.Override = "Our lawyers looked at it on 3 November and see no problem."
+		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := w.ledger.Receipt(t.Context(), w.tenant, entries, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry := w.verified(t, receipt); entry["type"] != "override.made" || entry["reason"] != d.Override || len(entry["faults"].([]any)) != 1 {
+			t.Errorf("L27: the ledger says %v", entry)
+		}
+		// F2: every choice says from now on that a service depends on it.
+		entry := w.verified(t, w.choose(t, nil, consent.Measure).Receipt)
+		if got := entry["conditional_services"].([]any); len(got) != 1 || got[0] != "checkout" {
+			t.Errorf("the choice names %v", got)
+		}
+	})
+}
+
+func TestAPurposeThatIsNoLongerPublishedIsClosed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		out := w.choose(t, nil, consent.Measure, consent.Predict)
+		if !w.open(t, out.Subject, consent.Predict) {
+			t.Fatal("shut")
+		}
+		d := draft()
+		for _, p := range consent.DefaultPurposes() {
+			if p.ID != consent.Predict {
+				d.Purposes = append(d.Purposes, p)
+			}
+		}
+		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
+			t.Fatal(err)
+		}
+		if w.open(t, out.Subject, consent.Predict) || !w.open(t, out.Subject, consent.Measure) {
+			t.Error("the gate does not fit what is published")
+		}
+	})
+}
+
+func TestPurposesThatCannotBeToldApartAreRefused(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	for name, change := range map[string]func(p []consent.Purpose) []consent.Purpose{
+		"none":               func([]consent.Purpose) []consent.Purpose { return []consent.Purpose{} },
+		"an id with a comma": func(p []consent.Purpose) []consent.Purpose { p[0].ID = "a,b"; return p },
+		"an id twice":        func(p []consent.Purpose) []consent.Purpose { p[0].ID = p[1].ID; return p },
+		"no basis":           func(p []consent.Purpose) []consent.Purpose { p[0].Basis = ""; return p },
+	} {
+		d := draft()
+		d.Purposes = change(consent.DefaultPurposes())
+		d.Override = "There is no reason that makes this right, ever."
+		if _, err := w.Publish(t.Context(), w.tenant, d); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
