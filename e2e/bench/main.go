@@ -261,17 +261,17 @@ func (b *bench) sustained(ctx context.Context, s *server, people []*visitor, con
 const (
 	processedMetric = "probity_events_processed_total"
 	lagMetric       = "probity_log_lag_seconds"
-	pendingMetric   = "probity_log_pending_frames"
+	behindMetric    = "probity_log_partitions_behind"
 )
 
 // drain waits until everything accepted is processed.
 func (s *server) drain(ctx context.Context) error {
 	for {
-		pending, err := s.metric(pendingMetric)
+		behind, err := s.metric(behindMetric)
 		if err != nil {
 			return err
 		}
-		if pending == 0 {
+		if behind == 0 {
 			return nil
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {

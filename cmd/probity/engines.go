@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"probity/internal/clock"
+	"probity/internal/fail"
+	"probity/internal/store"
+	"probity/internal/stream"
+	"probity/internal/vault"
+)
+
+// engines are the databases, the keys and the log: what is opened first and closed last.
+type engines struct {
+	clock clock.Clock
+	log   *slog.Logger
+
+	db     *store.DB
+	keysDB *store.DB
+	keys   *vault.Vault
+	stream *stream.Engine // nil for commands that don't need it
+}
+
+// openKeys opens both databases and the vault. A root key is made if there is none and the key
+// database is new: a lost root key must never be replaced by another in silence.
+func openKeys(ctx context.Context, s *settings, log *slog.Logger) (*engines, error) {
+	e := &engines{clock: clock.System(), log: log}
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return nil, fail.Wrap(fail.Unavailable, err, "the data directory %s can't be made", s.Data)
+	}
+	if err := refuseLostRootKey(s); err != nil {
+		return nil, err
+	}
+	root, created, share, err := vault.LoadOrCreateRootKey(s.rootKeyFile())
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		printShare(os.Stderr, s.rootKeyFile(), share)
+	}
+	if e.keysDB, err = store.Open(ctx, store.Config{URL: s.vaultURL()}); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if e.keys, err = vault.Open(ctx, e.keysDB, root, e.clock, vault.Options{KEKEpoch: s.KEKEpoch}); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if e.db, err = store.Open(ctx, store.Config{URL: s.storeURL()}); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+func refuseLostRootKey(s *settings) error {
+	_, err := os.Stat(s.rootKeyFile())
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(s.Data, "vault.db")); s.Vault == "" && err == nil {
+		return fail.New(fail.Unavailable, "%s is missing but the vault is there: put the file back, or make it again with 'probity recover' and the recovery share", s.rootKeyFile())
+	}
+	return nil
+}
+
+// openLog opens the event log.
+func (e *engines) openLog(ctx context.Context, s *settings) (err error) {
+	e.stream, err = stream.Open(ctx, stream.Options{
+		Dir:        s.logDir(),
+		Partitions: s.Partitions,
+		MaxBytes:   s.LogMaxBytes,
+		URL:        s.LogURL,
+		AckSync:    s.LogAckSync,
+		Logger:     e.log,
+	})
+	return err
+}
+
+// close closes what is open, the log first.
+func (e *engines) close() error {
+	var errs []error
+	if e.stream != nil {
+		errs = append(errs, e.stream.Close())
+	}
+	if e.db != nil {
+		errs = append(errs, e.db.Close())
+	}
+	if e.keysDB != nil {
+		errs = append(errs, e.keysDB.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/collect"
+	"probity/internal/consent"
+	"probity/internal/event"
+	"probity/internal/id"
+	"probity/internal/journey"
+	"probity/internal/ledger"
+	"probity/internal/org"
+	"probity/internal/predict"
+	"probity/internal/rights"
+	"probity/internal/store"
+	"probity/internal/stream"
+	"probity/internal/subject"
+	"probity/internal/worker"
+)
+
+// rooms are the rooms of the house, wired to the engines and to each other.
+type rooms struct {
+	*engines
+	org       *org.Room
+	ledger    *ledger.Ledger
+	subjects  *subject.Room
+	consent   *consent.Room
+	predict   *predict.Room
+	journey   *journey.Store
+	collector *collect.Collector
+	worker    *worker.Worker
+	rights    *rights.Room
+	tenant    id.Tenant // the default organisation
+}
+
+// furnish builds and migrates the rooms, ground floor first, and makes the default organisation.
+func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
+	r := &rooms{engines: e}
+	r.org = org.New(e.db, e.keys, e.clock, org.Options{})
+	r.ledger = ledger.New(e.db, e.keys, e.clock, logOrigin(s.PublicURL))
+	r.subjects = subject.New(e.db, e.keys, e.clock)
+	r.consent = consent.New(e.db, r.ledger, r.subjects, e.keys, e.clock, busOf(e.stream))
+	r.predict = predict.New(e.db, e.clock, r.mayPredict, predict.Options{Keys: e.keys, Logger: e.log})
+	var err error
+	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
+		return nil, err
+	}
+	r.rights = rights.New(rights.Deps{
+		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
+		Stores: []rights.Store{
+			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), trainingRows{r.predict},
+		},
+		Models: models{r.predict}, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
+	})
+	migrations := []struct {
+		room    string
+		migrate func(context.Context) error
+	}{
+		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
+		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
+		{"rights", r.rights.Migrate},
+	}
+	for _, m := range migrations {
+		if err := m.migrate(ctx); err != nil {
+			return nil, fmt.Errorf("migrate %s: %w", m.room, err)
+		}
+	}
+	r.tenant, err = r.org.EnsureDefault(ctx, org.Bootstrap{
+		Client: s.BootstrapClient, Deployment: s.BootstrapDeployment, Basis: s.BootstrapBasis,
+		Declare: r.declareBootstrap,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.consent.EnsureDefaults(ctx, r.tenant); err != nil {
+		return nil, err
+	}
+	return r, r.predict.Load(ctx)
+}
+
+// follow adds what needs the log: the edge and the worker.
+func (r *rooms) follow(ctx context.Context, s *settings) error {
+	partition := func(t id.Tenant, sub id.Subject) int { return collect.Partition(t, sub, r.stream.Partitions()) }
+	r.worker = worker.New(worker.Deps{
+		DB: r.db, Log: r.stream, Bus: r.stream, Records: records{r.engines}, Journey: r.journey,
+		Consent: r.consent, People: r.subjects, Predict: r.predict, Tenants: r.tenants,
+		Partition: partition, Clock: r.clock, Logger: r.log,
+	}, worker.Options{Partitions: r.stream.Partitions()})
+	if err := r.worker.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate worker: %w", err)
+	}
+	r.collector = collect.New(collect.Deps{
+		Deployments: r.org, Subjects: r.subjects, Gate: r.consent, Sealer: r.keys,
+		Log: admitted{r.worker, r.stream}, Clock: r.clock, Logger: r.log, Partitions: r.stream.Partitions(),
+		Declarations: r.consent, Outcomes: outcomes{r},
+	})
+	return nil
+}
+
+// logOrigin names the ledger in checkpoints. It must stay the same for the life of the log, so it
+// holds no port and no scheme.
+func logOrigin(publicURL string) string {
+	if u, err := url.Parse(publicURL); err == nil && u.Hostname() != "" {
+		return u.Hostname()
+	}
+	return "probity.invalid"
+}
+
+func (r *rooms) tenants(ctx context.Context) ([]id.Tenant, error) {
+	all, err := r.org.Organisations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]id.Tenant, len(all))
+	for i, o := range all {
+		list[i] = o.ID
+	}
+	return list, nil
+}
+
+func (r *rooms) mayPredict(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool {
+	_, err := r.consent.Gate(ctx, t, s, purpose)
+	return err == nil
+}
+
+// declareBootstrap records the basis that the operator declared for the first deployment.
+func (r *rooms) declareBootstrap(ctx context.Context, t id.Tenant, deployment uuid.UUID, basis string) (string, error) {
+	if err := r.consent.EnsureDefaults(ctx, t); err != nil {
+		return "", err
+	}
+	return r.consent.Declare(ctx, t, consent.Declaration{
+		Deployment: deployment, Basis: basis,
+		Assessment: "Declared by the operator when this installation was first started (PROBITY_BOOTSTRAP_BASIS). Replace it with an assessment of your own.",
+	})
+}
+
+// controller gathers what an answer to a data subject must say about the organisation.
+func (r *rooms) controller(ctx context.Context, t id.Tenant) (rights.Controller, error) {
+	o, err := r.org.Organisation(ctx, t)
+	if err != nil {
+		return rights.Controller{}, err
+	}
+	purposes, err := r.consent.Purposes(ctx, t)
+	if err != nil {
+		return rights.Controller{}, err
+	}
+	c := rights.Controller{Name: o.Name, Location: time.UTC}
+	for _, p := range purposes {
+		text := p.Texts["en"]
+		c.Purposes = append(c.Purposes, rights.Purpose{ID: p.ID, Title: text.Title, Description: text.Description, Basis: string(p.Basis)})
+	}
+	return c, nil
+}
+
+// busOf keeps a missing engine from becoming a non-nil interface.
+func busOf(e *stream.Engine) publisher {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+type publisher interface {
+	Publish(topic string, data []byte) error
+}
+
+// records lets the worker read what collect wrote.
+type records struct{ *engines }
+
+// Head implements worker.Records.
+func (records) Head(record []byte) (worker.Head, error) {
+	rec, err := collect.DecodeRecord(record)
+	return worker.Head{Tenant: rec.Tenant, Subject: rec.Subject, Received: rec.Received}, err
+}
+
+// Open implements worker.Records.
+func (r records) Open(ctx context.Context, record []byte) ([]*event.Event, error) {
+	rec, err := collect.DecodeRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	return rec.Open(ctx, r.keys)
+}
+
+// admitted lets the worker hold back what it could not process in time.
+type admitted struct {
+	worker *worker.Worker
+	log    *stream.Engine
+}
+
+// Append implements collect.Log.
+func (a admitted) Append(ctx context.Context, partition int, record []byte) (uint64, error) {
+	if err := a.worker.Admit(ctx); err != nil {
+		return 0, err
+	}
+	return a.log.Append(ctx, partition, record)
+}
+
+// outcomes makes the outcomes that an import of history names, and has them predicted.
+type outcomes struct{ *rooms }
+
+// EnsureOutcomes implements collect.Outcomes.
+func (o outcomes) EnsureOutcomes(ctx context.Context, t id.Tenant, eventNames []string) error {
+	have, err := o.journey.Outcomes(ctx, t)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, one := range have {
+		for _, p := range one.Journey {
+			known[p.EventName] = true
+		}
+	}
+	for _, name := range eventNames {
+		if known[name] {
+			continue
+		}
+		made, err := o.journey.CreateOutcome(ctx, t, journey.EventOutcome(name, name))
+		if err != nil {
+			return err
+		}
+		if err := o.predict.Enable(ctx, t, made.ID); err != nil {
+			return err
+		}
+		known[name] = true
+		o.worker.PlanChanged(t)
+	}
+	return nil
+}
+
+// trainingRows shows the rows that models are trained on to the rights room.
+type trainingRows struct{ room *predict.Room }
+
+// Name implements rights.Store.
+func (trainingRows) Name() string { return "predict" }
+
+// Export implements rights.Store.
+func (p trainingRows) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]rights.Section, error) {
+	rows, err := p.room.Export(ctx, t, subjects)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return []rights.Section{{
+		File: "predict/training", Title: "What models learnt from your visits",
+		About: "Counters made from closed visits, by name. Models are trained on them while you allow it.", Data: rows,
+	}}, nil
+}
+
+// Erase implements rights.Store.
+func (p trainingRows) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]rights.Count, error) {
+	n, err := p.room.Forget(ctx, tx, subjects)
+	return []rights.Count{{What: "training rows", N: n}}, err
+}
+
+// models retrains for the rights room.
+type models struct{ room *predict.Room }
+
+// Retrain implements rights.Models.
+func (m models) Retrain(ctx context.Context, t id.Tenant, reason string) ([]rights.ModelReport, error) {
+	list, err := m.room.Retrain(ctx, t, reason)
+	out := make([]rights.ModelReport, 0, len(list))
+	for _, a := range list {
+		out = append(out, rights.ModelReport{
+			Outcome: a.Outcome, RowsBefore: a.RowsBefore, RowsAfter: a.RowsAfter,
+			OldModel: a.OldModel.String(), NewModel: a.NewModel.String(), RowsRoot: a.RootAfter.String(),
+		})
+	}
+	return out, err
+}
+
+// invalidate drops what this process remembers of a subject when another room, or another process,
+// announces a change on the bus. The caller cancels when the process ends.
+func (r *rooms) invalidate() (cancel func(), err error) {
+	return r.stream.Subscribe("inval.*", func(topic string, data []byte) {
+		var m struct {
+			Subject id.Subject `json:"subject"`
+			Why     string     `json:"why"`
+		}
+		t, err := id.ParseTenant(topic[len("inval."):])
+		if err == nil {
+			err = json.Unmarshal(data, &m)
+		}
+		if err != nil {
+			r.log.Warn("an announcement on the bus could not be read", slog.String("error", err.Error()))
+			return
+		}
+		r.consent.Invalidate(t, m.Subject)
+		if m.Why == "erased" {
+			r.subjects.Forget(t, m.Subject)
+			r.keys.Forget(t, m.Subject)
+			r.worker.Forget(t, m.Subject)
+		}
+	})
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+
+	"probity/internal/fail"
+)
+
+// settings are what an operator decides. Each is a flag, a PROBITY_ variable and a key of the
+// settings file, in this order of precedence.
+type settings struct {
+	Data   string `env:"PROBITY_DATA" default:"./data" placeholder:"DIR" help:"Directory of databases, log and root key."`
+	Listen string `env:"PROBITY_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on."`
+
+	PublicURL      string   `env:"PROBITY_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server; default is the listen address."`
+	TrustedProxies []string `env:"PROBITY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+
+	Store   string `env:"PROBITY_STORE" placeholder:"URL" help:"Main database: sqlite:FILE or postgres://…; default is a SQLite file in the data directory."`
+	Vault   string `env:"PROBITY_VAULT" placeholder:"URL" help:"Database of keys, apart from the main one; default is a SQLite file in the data directory."`
+	RootKey string `env:"PROBITY_ROOT_KEY" placeholder:"FILE" help:"Root key file; default is root.key in the data directory."`
+
+	LogURL      string `env:"PROBITY_LOG_URL" placeholder:"URL" help:"NATS server to use as the log; default is the one inside."`
+	LogAckSync  bool   `env:"PROBITY_LOG_ACK_SYNC" help:"Confirm that the NATS servers sync every write before they acknowledge it."`
+	LogMaxBytes int64  `env:"PROBITY_LOG_MAX_BYTES" default:"4294967296" help:"Bytes the log may hold; beyond that events are refused with 503, never dropped."`
+	Partitions  int    `env:"PROBITY_PARTITIONS" default:"1" help:"Partitions of the log: one on one machine."`
+
+	KEKEpoch time.Duration `name:"kek-epoch" env:"PROBITY_KEK_EPOCH" default:"168h" help:"Age at which an organisation's key is replaced and destroyed: the erasure horizon of key backups."`
+	LogLevel slog.Level    `env:"PROBITY_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+
+	DebugListen string `env:"PROBITY_DEBUG_LISTEN" placeholder:"ADDR" help:"Serve profiles (pprof) on this loopback address; off by default."`
+
+	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
+	BootstrapDeployment string `env:"PROBITY_BOOTSTRAP_DEPLOYMENT" placeholder:"UUID" help:"Web deployment that allows loopback origins, made on first start."`
+	BootstrapBasis      string `env:"PROBITY_BOOTSTRAP_BASIS" default:"consent" placeholder:"BASIS" help:"Lawful basis of the deployment's events: consent or another one that is declared in the ledger."`
+}
+
+// settingsFile reads a flat YAML (or JSON) map from setting to value. An unknown key is an error:
+// a misspelt privacy setting must not pass in silence.
+func settingsFile(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("the settings file can't be read: %w", err)
+	}
+	return &fileResolver{values: values}, nil
+}
+
+type fileResolver struct{ values map[string]any }
+
+// Validate refuses keys that no flag of any command has.
+func (f *fileResolver) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
+		}
+		return next(nil)
+	})
+	for key := range f.values {
+		if !known[strings.ReplaceAll(key, "_", "-")] {
+			return fmt.Errorf("the settings file has an unknown key %q", key)
+		}
+	}
+	return nil
+}
+
+// Resolve looks a flag up by its name, with dashes or underscores.
+func (f *fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if v, ok := f.values[flag.Name]; ok {
+		return v, nil
+	}
+	return f.values[strings.ReplaceAll(flag.Name, "-", "_")], nil
+}
+
+func (s *settings) storeURL() string { return s.database(s.Store, "probity.db") }
+
+func (s *settings) vaultURL() string { return s.database(s.Vault, "vault.db") }
+
+func (s *settings) database(url, file string) string {
+	if url != "" {
+		return url
+	}
+	return "sqlite:" + filepath.Join(s.Data, file)
+}
+
+func (s *settings) rootKeyFile() string {
+	if s.RootKey != "" {
+		return s.RootKey
+	}
+	return filepath.Join(s.Data, "root.key")
+}
+
+func (s *settings) logDir() string { return filepath.Join(s.Data, "log") }
+
+// proxies returns the trusted proxies as prefixes.
+func (s *settings) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, p := range s.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if err != nil {
+			return nil, fail.Field("trusted-proxies", "trusted-proxies: %q is not a network such as 10.0.0.0/8", p)
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
+}
+
+func (s *settings) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
+}
+
+// configCommand prints what a server started with the same flags would run with.
+type configCommand struct {
+	settings `embed:""`
+}
+
+// Run prints the settings as YAML that can be used as a settings file. Secrets are left out and
+// passwords in URLs are replaced.
+func (c *configCommand) Run() error {
+	out := []struct {
+		key   string
+		value any
+	}{
+		{"data", c.Data}, {"listen", c.Listen}, {"public-url", c.PublicURL}, {"trusted-proxies", c.TrustedProxies},
+		{"store", redactURL(c.storeURL())}, {"vault", redactURL(c.vaultURL())}, {"root-key", c.rootKeyFile()},
+		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
+		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
+		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
+	}
+	doc := yaml.Node{Kind: yaml.MappingNode}
+	for _, kv := range out {
+		var value yaml.Node
+		if err := value.Encode(kv.value); err != nil {
+			return err
+		}
+		doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: kv.key}, &value)
+	}
+	if c.BootstrapClient != "" {
+		id, _, _ := strings.Cut(c.BootstrapClient, ":")
+		doc.HeadComment = "bootstrap-client is set for client " + id + "; its secret is not shown"
+	}
+	enc := yaml.NewEncoder(os.Stdout)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// redactURL replaces the password of a URL, and drops a URL that can't be read.
+func redactURL(raw string) string {
+	if raw == "" || strings.HasPrefix(raw, "sqlite:") {
+		return raw
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Redacted()
+}

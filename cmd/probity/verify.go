@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"probity/internal/fail"
+	"probity/verify"
+)
+
+// verifyCommand checks a file with nothing but the file and, better, a key.
+type verifyCommand struct {
+	File string   `arg:"" type:"existingfile" help:"Receipt, certificate or bundle (JSON)."`
+	Key  []string `name:"key" placeholder:"VKEY" help:"Verifier key that the organisation published; may be repeated. Without it the key inside the file is used, and the report says so."`
+}
+
+// Run prints the report, or fails naming what is wrong.
+func (c *verifyCommand) Run() error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, verify.MaxFile+1))
+	if err != nil {
+		return err
+	}
+	report, err := verify.File(data, c.Key...)
+	if err != nil {
+		return fail.Wrap(fail.Conflict, err, "%s does NOT verify", c.File)
+	}
+	fmt.Printf("%s verifies.\n%s", c.File, report)
+	return nil
+}
