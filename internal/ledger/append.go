@@ -158,3 +158,16 @@ func (l *Ledger) prepare(e *Entry) (prepared, error) {
 func (l *Ledger) ForgetSubject(ctx context.Context, tx *store.Tx, s id.Subject) (n int64, err error) {
 	return tx.Exec(ctx, `DELETE FROM ledger_payload WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), s)
 }
+
+// ForgetEntries deletes salt and payload of the entries with these indexes, and returns how many
+// there were. The leaves stay.
+func (l *Ledger) ForgetEntries(ctx context.Context, tx *store.Tx, indexes []int64) (n int64, err error) {
+	for _, index := range indexes {
+		one, err := tx.Exec(ctx, `DELETE FROM ledger_payload WHERE tenant_id = $1 AND n = $2`, tx.TenantID(), index)
+		if err != nil {
+			return n, err
+		}
+		n += one
+	}
+	return n, nil
+}

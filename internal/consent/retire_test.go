@@ -1,0 +1,71 @@
+package consent_test
+
+import (
+	"testing"
+	"time"
+
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
+)
+
+func TestL17_AProofIsDeletedWhenItIsNoLongerNeededAndTheDeletionIsLogged(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		const year = 365 * 24 * time.Hour
+		rule := consent.Retirement{After: 3 * year, Reason: "limitation period of three years"}
+		old := w.choose(t, nil, consent.Measure)
+		taken := w.choose(t, nil, consent.Measure)
+		w.withdraw(t, *taken.Visitor)
+		objector := w.choose(t, nil, consent.Measure)
+		if err := w.Object(t.Context(), w.tenant, objector.Subject, []string{consent.Measure}); err != nil {
+			t.Fatal(err)
+		}
+		w.fake.Advance(3 * year)
+		recent := w.choose(t, nil, consent.Measure)
+		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 0 {
+			t.Errorf("%d proofs were retired before a grant's validity plus three years: %v", n, err)
+		}
+		w.fake.Advance(consent.Validity + time.Hour)
+		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 2 {
+			t.Errorf("%d proofs were retired, want 2: %v", n, err)
+		}
+		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 0 {
+			t.Errorf("%d proofs were retired twice: %v", n, err)
+		}
+		if _, err := w.Receipt(t.Context(), w.tenant, old.Subject, old.RecordID); !fail.Is(err, fail.NotFound) {
+			t.Errorf("the old receipt: %v", err)
+		}
+		if history, err := w.History(t.Context(), w.tenant, []id.Subject{objector.Subject}); err != nil || len(history) != 2 {
+			t.Errorf("the objection was retired: %v, %v", history, err)
+		}
+		w.verified(t, old.Receipt) // the person's own copy still verifies
+		if history, err := w.History(t.Context(), w.tenant, []id.Subject{recent.Subject}); err != nil || len(history) != 1 {
+			t.Errorf("the recent proof: %v, %v", history, err)
+		}
+		receipt, err := w.ledger.Receipt(t.Context(), w.tenant, int64(w.count(t, "ledger_entry"))-1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry := w.verified(t, receipt); entry["type"] != "payload.retired" || entry["entries"] != 3.0 || entry["reason"] != rule.Reason {
+			t.Errorf("the ledger says %v", entry)
+		}
+		if err := w.ledger.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
+		}
+		if err := w.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRetiringNeedsATimeAndAReason(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	for _, p := range []consent.Retirement{{After: time.Hour, Reason: "impatience"}, {After: 48 * time.Hour}} {
+		if _, err := w.Retire(t.Context(), w.tenant, p); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+}
