@@ -53,8 +53,11 @@ func procedureDigest() Digest {
 		h.Write([]byte(f.name))
 	}
 	var b []byte
-	b = appendFloats(b, penalty, newtonSteps, newtonPrecision)
-	for _, n := range [...]uint64{folds, chunk, minConversions, minCalibrated, maxVisits, MaxVectors, histogramBins} {
+	b = appendFloats(b, penalty, newtonPrecision, learningRate, leafPenalty, leafCurvature, fixed)
+	for _, n := range [...]uint64{
+		folds, chunk, newtonSteps, minConversions, minCalibrated, maxVisits, MaxVectors, histogramBins,
+		maxTrees, patience, fewLeaves, manyLeaves, maxBins, forestConversions, forestVisits, manyConversions,
+	} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	h.Write(b)

@@ -158,7 +158,7 @@ func (p *Progress) decode(b []byte) (rest []byte, err error) {
 		p.Last, b = time.UnixMicro(at).UTC(), b[w:]
 	}
 	for _, set := range [...]*[]uint32{&p.Paths, &p.Products} {
-		if len(b) == 0 || b[0] > distinctLimit || len(b) < 1+4*int(b[0]) {
+		if len(b) == 0 || b[0] > seenLimit || len(b) < 1+4*int(b[0]) {
 			return nil, errCourse
 		}
 		n := int(b[0])

@@ -89,12 +89,20 @@ func logit(p float64) float64 { return log(p / (1 - p)) }
 
 // loss returns the log loss of log-odds x if the label is positive or not.
 func loss(x float64, positive bool) float64 {
-	if positive {
-		x = -x
+	_, l := sigmoidAndLoss(x, positive)
+	return l
+}
+
+// sigmoidAndLoss returns sigmoid(x) and the log loss together.
+func sigmoidAndLoss(x float64, positive bool) (p, l float64) {
+	e := exp(-math.Abs(x))
+	p = 1 / (1 + e)
+	if x < 0 {
+		p = e / (1 + e)
 	}
-	// ln(1+e^x), without overflow
-	if x > 0 {
-		return x + log(1+exp(-x))
+	l = log(1 + e)
+	if (x < 0) == positive { // on the wrong side
+		l += math.Abs(x)
 	}
-	return log(1 + exp(x))
+	return p, l
 }

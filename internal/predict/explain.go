@@ -38,10 +38,8 @@ func (p *predictor) explain(v *Vector) []Contribution {
 	if p.estimator == nil {
 		return nil
 	}
-	var x [NumFeatures]float64
-	scaleVector(v, &x)
-	_, parts := p.estimator.explain(x[:])
-	z := p.model.calibration.at(p.estimator.at(x[:]))
+	_, parts := p.estimator.explain(v)
+	z := p.model.calibration.at(p.estimator.logOdds(v))
 	var list []Contribution
 	for j, part := range parts {
 		part *= p.model.calibration.slope

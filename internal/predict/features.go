@@ -17,6 +17,7 @@ const (
 	fDistinctPaths
 	fProductViews
 	fDistinctProducts
+	fSameProduct
 	fListViews
 	fSearches
 	fCartAdds
@@ -25,17 +26,16 @@ const (
 	fCheckoutSteps
 	fAccountSteps
 	fHelpViews
-	fFormStarts
-	fFormSubmits
+	fFormSteps
 	fPriceSeen
 	fCartValue
 	fActiveSeconds
 	fPauseSeconds
 	fCartOpen
+	fJustAdded
 	fEarlierVisits
 	fMobile
-	fCampaign
-	fFromSearch
+	fSought
 )
 
 // scale tells how a feature enters a model.
@@ -59,6 +59,7 @@ var features = [NumFeatures]feature{
 	fDistinctPaths:    {"distinct_pages", grows, "different pages viewed"},
 	fProductViews:     {"product_views", grows, "product pages viewed"},
 	fDistinctProducts: {"distinct_products", grows, "different products viewed"},
+	fSameProduct:      {"same_product", grows, "views of the product viewed last"},
 	fListViews:        {"list_views", grows, "category or list pages viewed"},
 	fSearches:         {"searches", grows, "searches on the site"},
 	fCartAdds:         {"cart_adds", grows, "additions to the cart"},
@@ -67,17 +68,16 @@ var features = [NumFeatures]feature{
 	fCheckoutSteps:    {"checkout_steps", grows, "checkout steps"},
 	fAccountSteps:     {"account_steps", grows, "sign-in or sign-up steps"},
 	fHelpViews:        {"help_views", grows, "help or contact pages viewed"},
-	fFormStarts:       {"form_starts", grows, "forms begun"},
-	fFormSubmits:      {"form_submits", grows, "forms submitted"},
-	fPriceSeen:        {"price_seen", grows, "total price of products viewed"},
+	fFormSteps:        {"form_steps", grows, "forms begun or submitted"},
+	fPriceSeen:        {"price_seen", grows, "average price of products viewed"},
 	fCartValue:        {"cart_value", grows, "value put into the cart"},
 	fActiveSeconds:    {"active_seconds", grows, "seconds active in this visit"},
 	fPauseSeconds:     {"pause_seconds", grows, "seconds of pause before the latest event"},
 	fCartOpen:         {"cart_open", flag, "something is in the cart"},
+	fJustAdded:        {"just_added", flag, "the latest event put something into the cart"},
 	fEarlierVisits:    {"earlier_visits", grows, "earlier visits"},
 	fMobile:           {"mobile", flag, "uses a phone or tablet"},
-	fCampaign:         {"campaign", flag, "came through a campaign"},
-	fFromSearch:       {"from_search", flag, "came from a search engine"},
+	fSought:           {"sought", flag, "came through a campaign or a search engine"},
 }
 
 // FeatureNames returns the names of all features, in the order of Vector.

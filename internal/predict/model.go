@@ -14,41 +14,93 @@ type model struct {
 	outcome uuid.UUID
 	counts
 	stage       int
-	regression  regression // of StageRegression
+	regression  regression // from StageRegression on
+	forest      forest     // of StageForest, and
+	share       float64    // its share in the mixture with the regression
 	calibration calibration
 	maxima      *histogram // nil in StageBase
 	quality     Quality
 }
 
-// estimator gives the log-odds of an outcome from scaled features, and says what they are made of.
+// estimator gives the log-odds of an outcome, and says what they are made of.
 type estimator interface {
-	// at returns the log-odds before calibration.
-	at(x []float64) float64
-	// explain returns the part of each feature in at(x), as the difference to a visit of average
-	// features, and the log-odds of such a visit: base plus all parts is at(x).
-	explain(x []float64) (base float64, parts []float64)
+	// logOdds returns the log-odds before calibration.
+	logOdds(v *Vector) float64
+	// explain returns the part of each feature in the log-odds, as the difference to a visit of
+	// average features, and the log-odds of such a visit: base plus all parts is logOdds(v).
+	explain(v *Vector) (base float64, parts [NumFeatures]float64)
 }
 
 // estimator returns what the stage of the model estimates with; nil for the base rate.
 func (m *model) estimator() estimator {
-	if m.stage == StageRegression {
+	switch m.stage {
+	case StageRegression:
 		return &m.regression
+	case StageForest:
+		return &mixture{regression: &m.regression, forest: &m.forest, share: m.share}
+	default:
+		return nil
 	}
-	return nil
 }
 
-// regression is a linear estimator with the average features it was trained on.
+// regression is a linear estimator of the scaled features, with their average in training.
 type regression struct {
 	linear
 	mean []float64
 }
 
-func (r *regression) explain(x []float64) (base float64, parts []float64) {
-	parts = make([]float64, len(x))
+func (r *regression) logOdds(v *Vector) float64 {
+	var x [NumFeatures]float64
+	scaleVector(v, &x)
+	return r.at(x[:])
+}
+
+func (r *regression) explain(v *Vector) (base float64, parts [NumFeatures]float64) {
+	var x [NumFeatures]float64
+	scaleVector(v, &x)
 	for j := range x {
 		parts[j] = float64(r.coef[j] * (x[j] - r.mean[j]))
 	}
 	return r.at(r.mean), parts
+}
+
+// mixture is the weighted mean of two estimators.
+type mixture struct {
+	regression *regression
+	forest     *forest
+	share      float64 // of the forest
+}
+
+func (m *mixture) logOdds(v *Vector) float64 {
+	return float64((1-m.share)*m.regression.logOdds(v)) + float64(m.share*m.forest.logOdds(v))
+}
+
+func (m *mixture) explain(v *Vector) (base float64, parts [NumFeatures]float64) {
+	b1, p1 := m.regression.explain(v)
+	b2, p2 := m.forest.explain(v)
+	for j := range parts {
+		parts[j] = float64((1-m.share)*p1[j]) + float64(m.share*p2[j])
+	}
+	return float64((1-m.share)*b1) + float64(m.share*b2), parts
+}
+
+// append writes the binary form.
+func (r *regression) append(b []byte) []byte {
+	b = appendFloats(b, r.intercept)
+	b = appendFloats(b, r.coef...)
+	return appendFloats(b, r.mean...)
+}
+
+// regression reads what append wrote.
+func (r *reader) regression() (l regression) {
+	l.coef, l.mean = make([]float64, NumFeatures), make([]float64, NumFeatures)
+	r.floats(&l.intercept)
+	for _, list := range [...][]float64{l.coef, l.mean} {
+		for j := range list {
+			r.floats(&list[j])
+		}
+	}
+	return l
 }
 
 const modelMagic = "probity/predict/model/v1\x00"
@@ -65,9 +117,11 @@ func (m *model) encode() []byte {
 	if m.stage == StageBase {
 		return b
 	}
-	b = appendFloats(b, m.calibration.slope, m.calibration.shift, m.regression.intercept)
-	b = appendFloats(b, m.regression.coef...)
-	b = appendFloats(b, m.regression.mean...)
+	b = appendFloats(b, m.calibration.slope, m.calibration.shift)
+	b = m.regression.append(b)
+	if m.stage == StageForest {
+		b = m.forest.append(appendFloats(b, m.share))
+	}
 	return m.maxima.append(b)
 }
 
@@ -86,13 +140,14 @@ func decodeModel(b []byte) (*model, error) {
 	switch m.stage {
 	case StageBase:
 	case StageRegression:
-		m.regression.coef, m.regression.mean = make([]float64, NumFeatures), make([]float64, NumFeatures)
-		r.floats(&m.calibration.slope, &m.calibration.shift, &m.regression.intercept)
-		for _, list := range [...][]float64{m.regression.coef, m.regression.mean} {
-			for j := range list {
-				r.floats(&list[j])
-			}
-		}
+		r.floats(&m.calibration.slope, &m.calibration.shift)
+		m.regression = r.regression()
+		m.maxima = r.histogram()
+	case StageForest:
+		r.floats(&m.calibration.slope, &m.calibration.shift)
+		m.regression = r.regression()
+		r.floats(&m.share)
+		m.forest = r.forest()
 		m.maxima = r.histogram()
 	default:
 		return nil, errModel

@@ -4,7 +4,7 @@
 // A visit is reduced to a few named counters (features), all of them on a closed list: no
 // identifier, no text, no address can become one. From closed visits of people who allow it, one
 // model per outcome is trained: the base rate while there is little data, then a logistic
-// regression. A model is a function of the set of its training rows, of this code and of its
+// regression, then boosted trees. A model is a function of the set of its training rows, of this code and of its
 // configuration: the same set gives the same bytes, in whatever order the rows come. So training
 // again without a person's rows is not an approximation of forgetting, it is the model that would be
 // there if they had never come (Art. 17 GDPR), and whoever holds the rows can check it.
@@ -25,7 +25,7 @@ type Score struct {
 	Shown       bool    // false: there is too little data to call Probability one; nothing may be decided by it
 	BaseRate    float64 // share of all visits that achieve the outcome
 	Low, High   float64 // 95 % interval of BaseRate
-	Stage       int     // which kind of model: StageBase or StageRegression
+	Stage       int     // which kind of model: StageBase, StageRegression or StageForest
 	Model       [32]byte
 	Quantile    float64 // share of visits whose highest probability was below Probability
 	Max         float64 // highest probability of this visit so far
@@ -43,6 +43,7 @@ func (s Score) After(previous Score) Score {
 const (
 	StageBase       = 0 // the base rate
 	StageRegression = 1 // logistic regression
+	StageForest     = 2 // boosted trees, mixed with the regression
 )
 
 // Visit is one closed visit, from which training rows are made. Its subject must allow the purpose

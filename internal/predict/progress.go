@@ -3,6 +3,7 @@ package predict
 import (
 	"hash/fnv"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,14 @@ type Progress struct {
 	EarlierVisits                          uint32
 	Mobile, Campaign, FromSearch           bool
 	Last                                   time.Time // of the latest event; zero before the first
-	Paths, Products                        []uint32  // hashes of those seen, at most distinctLimit each
+	Paths                                  []uint32  // hashes of the different ones seen, at most seenLimit
+	Products                               []uint32  // hash of the product of each view, at most seenLimit
+
+	added bool // the latest event put something into the cart
 }
 
 const (
-	distinctLimit = 32
+	seenLimit = 32
 	// longestPause is the pause after which a visitor counts as having been away.
 	longestPause = 5 * time.Minute
 )
@@ -41,6 +45,7 @@ func (p *Progress) Begin(earlierVisits int) {
 func (p *Progress) Observe(ev *event.Event) {
 	first := p.Events == 0
 	p.Events++
+	p.added = false
 	p.observeTime(ev.At)
 	p.observeOrigin(ev, first)
 	if event.IsPageView(ev.Name) {
@@ -100,7 +105,7 @@ func (p *Progress) observePage(ev *event.Event) {
 
 // observeAction counts an event that is not a page view by the words of its name.
 func (p *Progress) observeAction(ev *event.Event) {
-	list := split(ev.Name)
+	list := wordsOf(ev.Name)
 	product := productOf(ev)
 	h := about(list)
 	switch h {
@@ -120,6 +125,7 @@ func (p *Progress) observeAction(ev *event.Event) {
 			return
 		case anyOf(list, addWords) || h == aboutCart && !anyOf(list, viewWords):
 			p.CartAdds++
+			p.added = true
 			p.CartValue += value(ev)
 			return
 		}
@@ -145,7 +151,9 @@ func (p *Progress) view(ev *event.Event, h hint, product string) {
 			product = ev.Page.Path
 		}
 		if product != "" {
-			p.Products = addDistinct(p.Products, product)
+			if len(p.Products) < seenLimit {
+				p.Products = append(p.Products, hashOf(product))
+			}
 		}
 	case aboutList:
 		p.ListViews++
@@ -162,14 +170,17 @@ func (p *Progress) view(ev *event.Event, h hint, product string) {
 	}
 }
 
-// Vector writes the features into dst.
+// Vector writes the features into dst. Call it after Observe: what the latest event was is not kept in
+// the binary form.
 func (p *Progress) Vector(dst *Vector) {
+	distinct, same := p.productCounts()
 	*dst = Vector{
 		fEvents:           coarse(float64(p.Events)),
 		fPageViews:        coarse(float64(p.PageViews)),
 		fDistinctPaths:    coarse(float64(len(p.Paths))),
 		fProductViews:     coarse(float64(p.ProductViews)),
-		fDistinctProducts: coarse(float64(len(p.Products))),
+		fDistinctProducts: coarse(distinct),
+		fSameProduct:      coarse(same),
 		fListViews:        coarse(float64(p.ListViews)),
 		fSearches:         coarse(float64(p.Searches)),
 		fCartAdds:         coarse(float64(p.CartAdds)),
@@ -178,18 +189,30 @@ func (p *Progress) Vector(dst *Vector) {
 		fCheckoutSteps:    coarse(float64(p.CheckoutSteps)),
 		fAccountSteps:     coarse(float64(p.AccountSteps)),
 		fHelpViews:        coarse(float64(p.HelpViews)),
-		fFormStarts:       coarse(float64(p.FormStarts)),
-		fFormSubmits:      coarse(float64(p.FormSubmits)),
-		fPriceSeen:        coarse(p.PriceSeen),
+		fFormSteps:        coarse(float64(p.FormStarts) + float64(p.FormSubmits)),
+		fPriceSeen:        coarse(p.PriceSeen / max(1, float64(p.ProductViews))),
 		fCartValue:        coarse(p.CartValue),
 		fActiveSeconds:    coarse(p.ActiveSeconds),
 		fPauseSeconds:     coarse(p.PauseSeconds),
 		fCartOpen:         yes(p.CartAdds > p.CartRemoves),
+		fJustAdded:        yes(p.added),
 		fEarlierVisits:    coarse(float64(p.EarlierVisits)),
 		fMobile:           yes(p.Mobile),
-		fCampaign:         yes(p.Campaign),
-		fFromSearch:       yes(p.FromSearch),
+		fSought:           yes(p.Campaign || p.FromSearch),
 	}
+}
+
+// productCounts returns how many different products were viewed, and how often the one viewed last.
+func (p *Progress) productCounts() (distinct, same float64) {
+	for i, h := range p.Products {
+		if h == p.Products[len(p.Products)-1] {
+			same++
+		}
+		if !slices.Contains(p.Products[:i], h) {
+			distinct++
+		}
+	}
+	return distinct, same
 }
 
 func yes(b bool) float32 {
@@ -201,18 +224,17 @@ func yes(b bool) float32 {
 
 // addDistinct adds the hash of s to the set unless it is in it or the set is full.
 func addDistinct(set []uint32, s string) []uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(s))
-	sum := h.Sum32()
-	for _, have := range set {
-		if have == sum {
-			return set
-		}
-	}
-	if len(set) >= distinctLimit {
+	h := hashOf(s)
+	if len(set) >= seenLimit || slices.Contains(set, h) {
 		return set
 	}
-	return append(set, sum)
+	return append(set, h)
+}
+
+func hashOf(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
 }
 
 // productOf returns what names the product in an event's attributes, or "". If several do, the first

@@ -33,7 +33,8 @@ func (q Quality) Skill() float64 {
 func (q Quality) admitted() bool { return q.PriorLoss-q.LogLoss > q.LossSE }
 
 // assess compares log-odds given to unseen people with the base rate.
-func assess(e *examples, unseen, prior []float64, c calibration) Quality {
+func assess(e *examples, unseen []float64, c calibration) Quality {
+	prior := priors(e)
 	q := Quality{Visits: len(e.visits), Events: len(e.cell)}
 	labels := make([]bool, len(unseen))
 	var weight, model, base, gain, gain2, brier, events float64
@@ -42,12 +43,11 @@ func assess(e *examples, unseen, prior []float64, c calibration) Quality {
 		if v.positive {
 			q.Conversions++
 		}
-		var m, b float64
+		m, b := 0.0, loss(prior[v.fold], v.positive)
 		for k := v.from; k < v.to; k++ {
 			labels[k] = v.positive
 			z := c.at(unseen[k])
 			m += loss(z, v.positive)
-			b += loss(prior[k], v.positive)
 			miss := sigmoid(z)
 			if v.positive {
 				miss = 1 - miss
@@ -56,7 +56,7 @@ func assess(e *examples, unseen, prior []float64, c calibration) Quality {
 			events += float64(v.weight)
 		}
 		n := float64(v.to - v.from)
-		m, b = m/n, b/n
+		m /= n
 		w := float64(v.weight)
 		weight += w
 		model += float64(w * m)

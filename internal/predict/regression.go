@@ -116,7 +116,7 @@ const (
 	penalty = 3.0
 
 	newtonSteps     = 40
-	newtonPrecision = 1e-9 // of the penalised loss per unit of weight
+	newtonPrecision = 1e-8 // of the penalised loss per unit of weight
 )
 
 // regress fits a logistic regression by Newton's method. The loss is the weighted log loss plus half
@@ -222,8 +222,8 @@ func (s *derivatives) add(l *linear, x []float64, at []int, positive bool, w flo
 	for _, j := range at {
 		z += float64(l.coef[j] * x[j])
 	}
-	s.loss += float64(w * loss(z, positive))
-	p := sigmoid(z)
+	p, l1 := sigmoidAndLoss(z, positive)
+	s.loss += float64(w * l1)
 	g := p
 	if positive {
 		g = p - 1

@@ -39,9 +39,7 @@ func (p *predictor) score(v *Vector) Score {
 		s.Max = s.Probability
 		return s
 	}
-	var x [NumFeatures]float64
-	scaleVector(v, &x)
-	z := p.model.calibration.at(p.estimator.at(x[:]))
+	z := p.model.calibration.at(p.estimator.logOdds(v))
 	s.Shown = true
 	s.Probability = sigmoid(z)
 	s.Quantile = p.below[binOf(z)]
@@ -49,6 +47,7 @@ func (p *predictor) score(v *Vector) Score {
 	return s
 }
 
+// scaleVector writes the features as a regression takes them into x, which must be empty.
 func scaleVector(v *Vector, x *[NumFeatures]float64) {
 	for j, f := range v {
 		if f != 0 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // shoppers is the Online Shoppers Purchasing Intention data as a design: counts, durations and rates
@@ -119,5 +121,39 @@ func TestTheRegressionIsAsGoodAsPublishedOnOnlineShoppers(t *testing.T) {
 	t.Logf("AUC %.4f, log loss %.4f over %d folds", auc, logLoss, folds)
 	if auc < 0.91 || logLoss > 0.26 {
 		t.Errorf("AUC %.4f and log loss %.4f; want at least 0.91 and at most 0.26", auc, logLoss)
+	}
+}
+
+// The whole procedure, from rows to calibrated scores of people it has not seen. The columns stand in
+// for features: what matters is how well it learns.
+func TestTheWholeProcedureDoesWellOnOnlineShoppers(t *testing.T) {
+	var slots []int
+	for f := range features {
+		if features[f].scale == grows {
+			slots = append(slots, f)
+		}
+	}
+	var rows []row
+	for i, r := range readCSV(t, "testdata/online_shoppers_intention.csv.gz") {
+		v := Visit{Subject: testSubject(i), Session: uuid.UUID(testSubject(i)), Vectors: make([]Vector, 1)}
+		for c := range 10 {
+			x, err := strconv.ParseFloat(r[c], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Vectors[0][slots[c]] = coarse(x)
+		}
+		v.Vectors[0][slots[10]] = coarse(float64(slices.Index([]string{"Feb", "Mar", "May", "June", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}, r[10])))
+		v.Vectors[0][fMobile] = yes(r[15] == "New_Visitor")
+		v.Vectors[0][fSought] = yes(r[16] == "TRUE")
+		if r[17] == "TRUE" {
+			v.Achieved = map[uuid.UUID]int{purchase: 1}
+		}
+		rows = append(rows, newRow(&v))
+	}
+	m := train(t, rows, purchase, 2)
+	t.Logf("stage %d, %d trees, share %.2f: %+v", m.stage, len(m.forest.trees), m.share, m.quality)
+	if m.stage != StageForest || m.quality.AUC < 0.925 || m.quality.LogLoss > 0.235 {
+		t.Errorf("stage %d, AUC %.4f, log loss %.4f; want stage 2, at least 0.925 and at most 0.235", m.stage, m.quality.AUC, m.quality.LogLoss)
 	}
 }

@@ -15,7 +15,7 @@ const (
 	minCalibrated = 50
 	// maxVisits bounds the visits that one model learns from. Of more, all that achieved the outcome
 	// are taken (up to half) and a fixed sample of the others, which count for more in return.
-	maxVisits = 20_000
+	maxVisits = 10_000
 )
 
 // procedure names the code that trains. It changes whenever the same rows would give other bytes.
@@ -24,14 +24,13 @@ const procedure = "probity/predict/procedure/v1"
 // examples is the design of one outcome: every prefix of every visit that came before the outcome was
 // achieved, with a weight of one in total for each visit.
 type examples struct {
-	set    *rowSet
-	scaled *scaledValues
-	cell   []int32 // which prefix of the set
-	visit  []int32 // which visit of the list below
-	weight []float32
-	visits []visitLabel
-	// only and without restrict the examples to one fold or to all others; -1: not.
-	without int
+	set     *rowSet
+	scaled  *scaledValues
+	cell    []int32 // which prefix of the set
+	visit   []int32 // which visit of the list below
+	weight  []float32
+	visits  []visitLabel
+	without int // the fold whose examples weigh nothing; -1: none
 }
 
 type visitLabel struct {
@@ -58,6 +57,14 @@ func (e *examples) columns(i int, x []float64) {
 	at := int(e.cell[i]) * NumFeatures
 	for j, q := range e.set.cells[at : at+NumFeatures] {
 		x[j] = e.scaled.of(j, q)
+	}
+}
+
+// vector writes the features of an example into v.
+func (e *examples) vector(i int, v *Vector) {
+	at := int(e.cell[i]) * NumFeatures
+	for j, q := range e.set.cells[at : at+NumFeatures] {
+		v[j] = expand(q)
 	}
 }
 
@@ -195,40 +202,87 @@ func trainOutcome(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since in
 	}
 	stat := measure(e, workers)
 	fitted := regress(e, stat, penalty, nil, workers)
-	unseen, prior := crossFit(e, stat, &fitted, workers)
-	calibration := identity
+	unseen := crossFit(e, &fitted, workers)
+	m.stage, m.regression = StageRegression, regression{linear: fitted, mean: stat.mean}
+	if usable.conversions >= forestConversions && usable.visits >= forestVisits {
+		leaves := fewLeaves
+		if usable.conversions >= manyConversions {
+			leaves = manyLeaves
+		}
+		grown, seenBy := crossGrow(e, leaves, workers)
+		if share := bestShare(e, unseen, seenBy); share > 0 {
+			m.stage, m.forest, m.share = StageForest, grown, share
+			unseen = mix(unseen, seenBy, share)
+		}
+	}
 	if usable.conversions >= minCalibrated {
-		calibration = calibrate(e, unseen, workers)
+		m.calibration = calibrate(e, unseen, workers)
 	}
-	q := assess(e, unseen, prior, calibration)
-	m.quality = q
-	if !q.admitted() {
-		return m
+	m.quality = assess(e, unseen, m.calibration)
+	if !m.quality.admitted() {
+		return &model{outcome: outcome, counts: n, calibration: identity, quality: m.quality}
 	}
-	m.stage, m.calibration = StageRegression, calibration
-	m.regression = regression{linear: fitted, mean: stat.mean}
-	m.maxima = maxima(e, m)
+	m.maxima = maxima(e, m.estimator(), m.calibration)
 	return m
 }
 
-// crossFit returns for each example the log-odds from the model that has not seen any visit of its
-// fold, and those from the base rate of the same training examples.
-func crossFit(e *examples, all moments, start *linear, workers int) (unseen, prior []float64) {
-	unseen, prior = make([]float64, e.len()), make([]float64, e.len())
+// bestShare returns the share of the forest in its mixture with the regression that does best on
+// unseen people. Each errs where the other doesn't: the one has no steps, the other no slopes.
+func bestShare(e *examples, regression, forest []float64) (best float64) {
+	least := math.Inf(1)
+	for _, share := range [...]float64{0, 0.25, 0.5, 0.75, 1} {
+		total := 0.0
+		for i, z := range mix(regression, forest, share) {
+			total += float64(float64(e.weight[i]) * loss(z, e.visits[e.visit[i]].positive))
+		}
+		if total < least {
+			best, least = share, total
+		}
+	}
+	return best
+}
+
+func mix(regression, forest []float64, share float64) []float64 {
+	out := make([]float64, len(regression))
+	for i := range out {
+		out[i] = float64((1-share)*regression[i]) + float64(share*forest[i])
+	}
+	return out
+}
+
+// crossFit returns for each example the log-odds from the regression that has not seen any visit of
+// its fold.
+func crossFit(e *examples, start *linear, workers int) []float64 {
+	unseen := make([]float64, e.len())
 	x := make([]float64, NumFeatures)
 	for fold := range folds {
 		part := e.leaving(fold)
-		stat := measure(part, workers)
-		rate := logit((stat.positive + 0.5) / (stat.weight + 1))
-		fitted := regress(part, stat, penalty, start, workers)
+		fitted := regress(part, measure(part, workers), penalty, start, workers)
 		for i := range e.cell {
 			if int(e.visits[e.visit[i]].fold) == fold {
 				e.columns(i, x)
-				unseen[i], prior[i] = fitted.at(x), rate
+				unseen[i] = fitted.at(x)
 			}
 		}
 	}
-	return unseen, prior
+	return unseen
+}
+
+// priors returns for each fold the log-odds of the base rate outside of it.
+func priors(e *examples) (list [folds]float64) {
+	for fold := range list {
+		var positive, weight float64
+		for i := range e.visits {
+			if v := &e.visits[i]; int(v.fold) != fold {
+				weight += float64(v.weight)
+				if v.positive {
+					positive += float64(v.weight)
+				}
+			}
+		}
+		list[fold] = logit((positive + 0.5) / (weight + 1))
+	}
+	return list
 }
 
 // calibration maps a model's log-odds to those it should have given (Platt scaling): slope times the
@@ -265,17 +319,17 @@ func (p *platt) example(i int, x []float64) (bool, float64) {
 }
 
 // maxima counts the visits by the highest score they reached.
-func maxima(e *examples, m *model) *histogram {
+func maxima(e *examples, by estimator, c calibration) *histogram {
 	h := new(histogram)
-	var x [NumFeatures]float64
+	var x Vector
 	for i := range e.visits {
 		v := &e.visits[i]
 		best := math.Inf(-1)
 		for k := v.from; k < v.to; k++ {
-			e.columns(int(k), x[:])
-			best = max(best, m.calibration.at(m.regression.at(x[:])))
+			e.vector(int(k), &x)
+			best = max(best, c.at(by.logOdds(&x)))
 		}
-		h.add(best, int64(math.Round(float64(v.weight*16))))
+		h.add(best, int64(math.Round(float64(v.weight)*16)))
 	}
 	return h
 }

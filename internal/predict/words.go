@@ -66,9 +66,9 @@ func words(list ...string) map[string]bool {
 	return m
 }
 
-// split returns the words of a name such as "addToCart", "add_to_cart" or "/de/warenkorb/", in lower
+// wordsOf returns the words of a name such as "addToCart", "add_to_cart" or "/de/warenkorb/", in lower
 // case, at most 16 of them.
-func split(s string) []string {
+func wordsOf(s string) []string {
 	var out []string
 	var b strings.Builder
 	flush := func() {
@@ -115,7 +115,7 @@ var rank = [...]int{
 
 // pathHint returns what a page is about. A path that ends in a word for products is their list.
 func pathHint(path string) hint {
-	list := split(path)
+	list := wordsOf(path)
 	h := about(list)
 	if h == aboutProduct && len(list) > 0 {
 		last := list[len(list)-1]
