@@ -67,9 +67,10 @@ type Options struct {
 // API serves HTTP. Build it with New.
 type API struct {
 	Deps
-	mux    *http.ServeMux
-	routes []route
-	live   *hub
+	mux     *http.ServeMux
+	handler http.Handler // the mux behind its middleware
+	routes  []route
+	live    *hub
 }
 
 // New returns the handler of everything under /oauth, /api/v2, /probity/v1, /journey/sdk, /healthz,
@@ -89,20 +90,20 @@ func New(d Deps) *API {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}
 	a.mux.HandleFunc("/", a.unknown)
-	return a
-}
-
-// ServeHTTP answers a request. This is the one place that lists what every request goes through.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	chain(
+	// What every request goes through, outermost first.
+	a.handler = chain(
 		CollapseSlashes, // before routing: some clients ask for //oauth/token
 		a.correlate,     // an id on every answer, also on those below
 		a.log,           // one line a request, without personal data
 		a.recover,       // a panic becomes a 500 in JSON
 		secure,          // headers that hold for every answer
 		a.preflight,     // CORS questions of browsers
-	)(a.mux).ServeHTTP(w, r)
+	)(a.mux)
+	return a
 }
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 type middleware func(http.Handler) http.Handler
 

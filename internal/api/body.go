@@ -63,7 +63,7 @@ func (c *call) body(types ...string) ([]byte, error) {
 			return nil, errMediaType
 		}
 	}
-	b, err := io.ReadAll(c.Body)
+	b, err := readAll(c.Body, c.ContentLength)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, err
@@ -74,6 +74,20 @@ func (c *call) body(types ...string) ([]byte, error) {
 		return nil, fail.New(fail.Invalid, "The request has no body.")
 	}
 	return b, nil
+}
+
+// readAll is io.ReadAll for a body whose length is known as a rule; n is -1 if it is not. The caller
+// has bounded both.
+func readAll(r io.Reader, n int64) ([]byte, error) {
+	if n < 0 {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, n)
+	got, err := io.ReadFull(r, b)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b[:got], err
 }
 
 // decode reads a JSON body into dst. Members that dst does not know are ignored, as clients of

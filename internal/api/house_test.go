@@ -96,7 +96,7 @@ func (r records) Open(ctx context.Context, record []byte) ([]*event.Event, error
 }
 
 // newHouse builds the house and starts what works in the background.
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	ctx := t.Context()
 	must := func(err error) {
@@ -174,7 +174,7 @@ func newHouse(t *testing.T) *house {
 }
 
 // declare makes a second deployment whose events from servers rest on legitimate interest.
-func (h *house) declare(t *testing.T) {
+func (h *house) declare(t testing.TB) {
 	t.Helper()
 	v := uuid.MustParse(declared)
 	if _, err := h.org.SaveDeployment(t.Context(), h.tenant, org.Deployment{ID: v, Name: "Servers"}); err != nil {
@@ -191,7 +191,7 @@ func (h *house) declare(t *testing.T) {
 	}
 }
 
-func (h *house) token(t *testing.T, id, secret string) string {
+func (h *house) token(t testing.TB, id, secret string) string {
 	t.Helper()
 	a := h.do(t, "POST", "/oauth/token", "grant_type=client_credentials",
 		"Authorization", basic(id, secret), "Content-Type", "application/x-www-form-urlencoded")
@@ -208,7 +208,7 @@ type answer struct {
 }
 
 // do sends a request and reads the answer. Headers come in pairs. Redirects are not followed.
-func (h *house) do(t *testing.T, method, path, body string, headers ...string) *answer {
+func (h *house) do(t testing.TB, method, path, body string, headers ...string) *answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, h.URL+"/", nil)
 	if err != nil {
@@ -226,7 +226,7 @@ func (h *house) do(t *testing.T, method, path, body string, headers ...string) *
 	return h.send(t, req)
 }
 
-func (h *house) send(t *testing.T, req *http.Request) *answer {
+func (h *house) send(t testing.TB, req *http.Request) *answer {
 	t.Helper()
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -244,12 +244,12 @@ func (h *house) send(t *testing.T, req *http.Request) *answer {
 }
 
 // call sends JSON with the token of a client that may do everything.
-func (h *house) call(t *testing.T, method, path, body string) *answer {
+func (h *house) call(t testing.TB, method, path, body string) *answer {
 	t.Helper()
 	return h.do(t, method, path, body, "Authorization", "Bearer "+h.bearer, "Content-Type", "application/json")
 }
 
-func (a *answer) want(t *testing.T, status int) *answer {
+func (a *answer) want(t testing.TB, status int) *answer {
 	t.Helper()
 	if a.status != status {
 		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
@@ -270,7 +270,7 @@ func (a *answer) at(path string) any {
 	return v
 }
 
-func (a *answer) str(t *testing.T, path string) string {
+func (a *answer) str(t testing.TB, path string) string {
 	t.Helper()
 	s, ok := a.at(path).(string)
 	if !ok {
@@ -280,7 +280,7 @@ func (a *answer) str(t *testing.T, path string) string {
 }
 
 // visitor is a browser that has agreed to the purposes.
-func (h *house) visitor(t *testing.T, refused ...string) string {
+func (h *house) visitor(t testing.TB, refused ...string) string {
 	t.Helper()
 	a := h.do(t, "POST", "/probity/v1/consent/choices", h.choice(t, refused...), "Origin", origin, "Content-Type", "text/plain")
 	a.want(t, 201)
@@ -288,7 +288,7 @@ func (h *house) visitor(t *testing.T, refused ...string) string {
 }
 
 // choice is the body of a choice that agrees to everything but what is refused.
-func (h *house) choice(t *testing.T, refused ...string) string {
+func (h *house) choice(t testing.TB, refused ...string) string {
 	t.Helper()
 	a := h.do(t, "POST", "/probity/v1/consent/served", `{"deployment":"`+deployment+`","notice":"privacy","version":1,"language":"en"}`,
 		"Origin", origin, "Content-Type", "application/json")
@@ -332,7 +332,7 @@ func (h *house) webEvent(cookie, name string, more ...string) string {
 }
 
 // finished waits until the request is final.
-func (h *house) finished(t *testing.T, request string) *rights.Request {
+func (h *house) finished(t testing.TB, request string) *rights.Request {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -68,7 +69,8 @@ func (a *API) correlate(next http.Handler) http.Handler {
 }
 
 // log writes one line for each request: the route's pattern, never the path, because paths hold
-// visitors' ids; no query, no address, no agent.
+// visitors' ids; no query, no address, no agent. What visitors' browsers send by the thousand is a
+// line for debugging only, unless it failed.
 func (a *API) log(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
@@ -82,9 +84,13 @@ func (a *API) log(next http.Handler) http.Handler {
 		if pattern == "" {
 			pattern = "none"
 		}
-		a.Logger.InfoContext(r.Context(), "request",
-			"method", method(r.Method), "route", pattern, "status", rec.status(), "bytes", rec.bytes,
-			"ms", time.Since(begin).Milliseconds(), "contextId", t.contextID)
+		level := slog.LevelInfo
+		if t.route.guard.public != "" && rec.status() < 400 {
+			level = slog.LevelDebug
+		}
+		a.Logger.LogAttrs(r.Context(), level, "request",
+			slog.String("method", method(r.Method)), slog.String("route", pattern), slog.Int("status", rec.status()),
+			slog.Int64("bytes", rec.bytes), slog.Int64("ms", time.Since(begin).Milliseconds()), slog.String("contextId", t.contextID))
 	})
 }
 

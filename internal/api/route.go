@@ -149,3 +149,21 @@ func (a *API) match(r *http.Request, method string) (pattern string, ok bool) {
 	_, pattern = a.mux.Handler(probe)
 	return pattern, pattern != "" && pattern != "/"
 }
+
+// Route is one line of the table of everything that can be called: for documentation, and for the
+// test that calls them all.
+type Route struct {
+	Method, Path string
+	AnyOf        []string // the caller's token needs one of these permissions
+	AnyToken     bool     // any valid token will do
+	Public       string   // why anybody may call; empty: they may not
+}
+
+// Routes lists everything that can be called.
+func (a *API) Routes() []Route {
+	list := make([]Route, len(a.routes))
+	for i, rt := range a.routes {
+		list[i] = Route{rt.method, rt.path, rt.guard.anyOf, rt.guard.token, rt.guard.public}
+	}
+	return list
+}
