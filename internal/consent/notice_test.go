@@ -96,8 +96,10 @@ func TestEnsureDefaultsChangesNothingThatIsThere(t *testing.T) {
 		if err != nil || !slices.Equal(languages, []string{"de", "en"}) {
 			t.Errorf("the languages are %v, %v", languages, err)
 		}
-		if n, err := w.Notice(t.Context(), w.tenant, "fr"); err != nil || n.Version != 1 {
-			t.Errorf("in a language that is missing: %v, %v", n, err)
+		for asked, want := range map[string]string{"de": "de", "en": "en", "de-AT": "de", "EN-gb": "en", "fr": "en", "": "en", "den": "en"} {
+			if n, err := w.Notice(t.Context(), w.tenant, asked); err != nil || n.Language != want {
+				t.Errorf("asked for %q: %+v, %v", asked, n, err)
+			}
 		}
 		if _, err := w.Notice(t.Context(), id.NewTenant(), "en"); !fail.Is(err, fail.NotFound) {
 			t.Errorf("of an organisation without one: %v", err)

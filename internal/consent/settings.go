@@ -61,20 +61,38 @@ func (s *settings) published(notice string, version int, language string) *editi
 	return nil
 }
 
-// current returns the newest edition in the language, or in the first language of the newest
-// version if that one was never published in it.
+// current returns the newest edition in the language that suits best: the very one asked for, the
+// same without its region, English, any. A region is told from the language by a dash, in any case.
 func (s *settings) current(notice, language string) *edition {
 	var best *edition
+	rank := -1
 	for i := range s.notices {
 		e := &s.notices[i]
-		if e.ID != notice {
+		if e.ID != notice || best != nil && e.Version < best.Version {
 			continue
 		}
-		if best == nil || e.Version > best.Version || e.Version == best.Version && e.Language == language {
-			best = e
+		if r := suits(e.Language, language); best == nil || e.Version > best.Version || r > rank {
+			best, rank = e, r
 		}
 	}
 	return best
+}
+
+// suits ranks how well a language serves somebody who asked for another.
+func suits(have, want string) int {
+	base := func(tag string) string {
+		b, _, _ := strings.Cut(tag, "-")
+		return strings.ToLower(b)
+	}
+	switch {
+	case strings.EqualFold(have, want):
+		return 3
+	case base(have) == base(want):
+		return 2
+	case base(have) == "en":
+		return 1
+	}
+	return 0
 }
 
 // materialAt returns, for each notice, the newest version up to the instant that changed something
@@ -247,8 +265,8 @@ func (r *Room) Purposes(ctx context.Context, t id.Tenant) ([]Purpose, error) {
 	return slices.Clone(s.purposes), nil
 }
 
-// Notice returns the newest notice in a language, or in another if it was not published in that
-// one; fail.NotFound if there is none at all.
+// Notice returns the newest notice in a language, or in the one that suits best if it was not
+// published in that one; fail.NotFound if there is none at all.
 func (r *Room) Notice(ctx context.Context, t id.Tenant, lang string) (*Notice, error) {
 	s, err := r.tenant(ctx, t)
 	if err != nil {
