@@ -98,10 +98,11 @@ func TestADamagedFileIsRefusedAndNamed(t *testing.T) {
 		"the root of a table is overwritten": func(t *testing.T, path string) {
 			scribble(t, path, 4096)
 		},
+		"a page deep inside is overwritten": func(t *testing.T, path string) { scribble(t, path, 4096*60) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, path := openFile(t)
-			fill(t, db, 200)
+			fill(t, db, 400)
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -118,21 +119,13 @@ func TestADamagedFileIsRefusedAndNamed(t *testing.T) {
 	}
 }
 
-func TestDamageDeepInsideIsFoundByCheck(t *testing.T) {
+func TestDamageDuringOperationIsFoundByCheck(t *testing.T) {
 	db, path := openFile(t)
 	fill(t, db, 500)
-	if err := db.Check(t.Context()); err != nil {
-		t.Fatalf("before: %v", err)
-	}
-	if err := db.Close(); err != nil {
+	if err := db.Scrub(t.Context()); err != nil { // all pages into the main file
 		t.Fatal(err)
 	}
 	scribble(t, path, 4096*60)
-	db, err := Open(t.Context(), Config{URL: "sqlite:" + path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	if err := db.Check(t.Context()); !fail.Is(err, fail.Unavailable) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
