@@ -162,12 +162,16 @@ func (s *site) plan() {
 }
 
 func (s *site) worker(name string, change func(*worker.Options)) *worker.Worker {
+	return s.workerOn(s.log, name, change)
+}
+
+func (s *site) workerOn(log stream.Log, name string, change func(*worker.Options)) *worker.Worker {
 	o := worker.Options{Name: name, Partitions: s.parts, Linger: -1, Every: time.Hour}
 	if change != nil {
 		change(&o)
 	}
 	return worker.New(worker.Deps{
-		DB: s.db, Log: s.log, Bus: s.log, Records: records{s.keys}, Journey: s.journey, Consent: s.gate, People: s.people,
+		DB: s.db, Log: log, Bus: s.log, Records: records{s.keys}, Journey: s.journey, Consent: s.gate, People: s.people,
 		Predict:   s.predictor,
 		Tenants:   func(context.Context) ([]id.Tenant, error) { return []id.Tenant{s.tenant}, nil },
 		Partition: func(t id.Tenant, sub id.Subject) int { return collect.Partition(t, sub, s.parts) },
