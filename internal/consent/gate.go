@@ -264,7 +264,7 @@ func (r *Room) Invalidate(t id.Tenant, s id.Subject) { r.gate.drop(t, []id.Subje
 // view returns the cached view of a subject, or loads it.
 func (r *Room) view(ctx context.Context, o owner, now time.Time) (*view, error) {
 	if v, ok := r.gate.views.Get(o); ok {
-		if age := now.Sub(v.loaded); age >= 0 && age < CacheLife {
+		if age := now.Sub(v.loaded); age >= 0 && age < stateLife {
 			return v, nil
 		}
 	}

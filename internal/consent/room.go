@@ -31,7 +31,8 @@ import (
 const (
 	Validity      = 182 * 24 * time.Hour // how long a grant and a refusal live, both the same
 	NonceLife     = 24 * time.Hour       // from showing a notice to the choice
-	CacheLife     = 5 * time.Second      // how long a state is believed if no announcement comes
+	CacheLife     = 5 * time.Second      // after it a choice recorded by another process counts here, announced or not
+	stateLife     = time.Minute          // after it a merge made by another process counts here, announced or not
 	cacheSubjects = 1 << 15              // states remembered at least
 )
 
@@ -62,7 +63,7 @@ type Room struct {
 }
 
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a
-// change after CacheLife. Call Migrate before anything else.
+// choice after CacheLife. Call Migrate before anything else.
 func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk clock.Clock, bus Publisher) *Room {
 	r := &Room{
 		db:       db,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,11 +20,14 @@ import (
 // without reading them again. What this process publishes counts at once.
 const settingsLife = CacheLife
 
-// settings is an immutable snapshot of what an organisation published.
+// settings is an immutable snapshot of what an organisation published, and how far its consent
+// records were seen when it was taken.
 type settings struct {
 	loaded       time.Time
-	purposes     []Purpose // in the order shown
-	notices      []edition // oldest first
+	seen         int64       // newest ledger index among the consent records; -1: none
+	renewing     atomic.Bool // somebody is taking the next snapshot
+	purposes     []Purpose   // in the order shown
+	notices      []edition   // oldest first
 	declarations []Declared
 }
 
@@ -148,34 +152,95 @@ func (s *settings) heldAt(record, purpose string, at time.Time) bool {
 	return false
 }
 
-// tenant returns the settings, from memory if they are fresh.
+// tenant returns the settings, from memory if they are fresh. Taking a new snapshot also drops the
+// cached states of people about whom another process recorded something since the last one. While
+// one caller takes it, the others go on with the old one for one more CacheLife at most.
 func (r *Room) tenant(ctx context.Context, t id.Tenant) (*settings, error) {
 	now := r.clk.Now()
-	if s, ok := r.settings.Get(t); ok {
-		if age := now.Sub(s.loaded); age >= 0 && age < settingsLife {
-			return s, nil
+	old, ok := r.settings.Get(t)
+	if ok {
+		age := now.Sub(old.loaded)
+		if age >= 0 && age < settingsLife {
+			return old, nil
+		}
+		if !old.renewing.CompareAndSwap(false, true) && age >= 0 && age < 2*settingsLife {
+			return old, nil
 		}
 	}
 	epoch := r.settings.Epoch()
-	s, err := r.loadSettings(ctx, t, now)
+	s, changed, err := r.snapshot(ctx, t, old, now)
 	if err != nil {
+		if ok {
+			old.renewing.Store(false)
+		}
 		return nil, unavailable(err, "read the purposes of an organisation")
+	}
+	if changed == nil {
+		r.gate.views.Clear()
+	} else if len(changed) > 0 {
+		r.gate.drop(t, changed)
 	}
 	r.settings.Put(t, s, epoch)
 	return s, nil
 }
 
-func (r *Room) loadSettings(ctx context.Context, t id.Tenant, now time.Time) (*settings, error) {
-	var s *settings
-	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
-		s, err = readSettings(ctx, tx, now)
-		return err
+// maxChanged is how many changed subjects are dropped one by one; more clear the cache.
+const maxChanged = 1000
+
+// snapshot reads the settings, and the subjects whose state changed since the old snapshot: their
+// whole persons, because a refusal on one device closes the others. changed is nil if that can't be
+// told, which asks for everything to be dropped.
+func (r *Room) snapshot(ctx context.Context, t id.Tenant, old *settings, now time.Time) (s *settings, changed []id.Subject, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		changed = nil
+		if s, err = readSettings(ctx, tx, now); err != nil {
+			return err
+		}
+		if old == nil {
+			return nil
+		}
+		recorded, err := recordedAfter(ctx, tx, old.seen)
+		if err != nil || len(recorded) > maxChanged {
+			return err
+		}
+		changed = []id.Subject{}
+		for _, one := range recorded {
+			members, err := r.subjects.Person(ctx, tx, one)
+			if err != nil {
+				return err
+			}
+			changed = append(changed, members...)
+		}
+		return nil
 	})
-	return s, err
+	return s, changed, err
+}
+
+// recordedAfter returns the subjects with records beyond a ledger index, at most maxChanged+1.
+func recordedAfter(ctx context.Context, tx *store.Tx, seen int64) ([]id.Subject, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT DISTINCT subject FROM consent_record
+		WHERE tenant_id = $1 AND ledger > $2 LIMIT $3`, tx.TenantID(), seen, maxChanged+1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []id.Subject
+	for rows.Next() {
+		var s id.Subject
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
 }
 
 func readSettings(ctx context.Context, tx *store.Tx, now time.Time) (*settings, error) {
 	s := &settings{loaded: now}
+	if err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), -1) FROM consent_record WHERE tenant_id = $1`, tx.TenantID()).Scan(&s.seen); err != nil {
+		return nil, err
+	}
 	if err := s.readPurposes(ctx, tx); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ CREATE TABLE consent_record (
     gpc        BOOLEAN NOT NULL, -- granted against a Global Privacy Control signal
     PRIMARY KEY (tenant_id, subject, ledger)
 );
+CREATE INDEX consent_record_newest ON consent_record (tenant_id, ledger);
 CREATE UNIQUE INDEX consent_record_id ON consent_record (tenant_id, record);
 
 CREATE TABLE consent_basis (
