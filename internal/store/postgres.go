@@ -25,10 +25,12 @@ const (
 	collisionPause = 2 * time.Millisecond
 )
 
-// postgresEngine is a pool of connections to one PostgreSQL database.
+// postgresEngine is two pools of connections to one PostgreSQL database: writers that wait for each
+// other must not leave readers without a connection, nor the other way round.
 type postgresEngine struct {
-	cfg *pgx.ConnConfig
-	db  *sql.DB
+	cfg    *pgx.ConnConfig
+	writes *sql.DB
+	reads  *sql.DB
 	// queues line up transactions of a tenant that have collided once, so that a crowd that wants the
 	// same row makes progress instead of undoing each other's work. Others need not queue.
 	queues [64]sync.Mutex
@@ -42,18 +44,20 @@ func openPostgres(ctx context.Context, url string, conns int) (*postgresEngine, 
 		return nil, fail.New(fail.Invalid, "the PostgreSQL URL can't be understood")
 	}
 	if conns <= 0 {
-		conns = 16
+		conns = 8
 	}
-	e := &postgresEngine{cfg: cfg, db: stdlib.OpenDB(*cfg)}
-	e.db.SetMaxOpenConns(conns)
-	e.db.SetMaxIdleConns(conns)
+	e := &postgresEngine{cfg: cfg, writes: stdlib.OpenDB(*cfg), reads: stdlib.OpenDB(*cfg)}
+	for _, pool := range []*sql.DB{e.writes, e.reads} {
+		pool.SetMaxOpenConns(conns)
+		pool.SetMaxIdleConns(conns)
+	}
 	var version int
-	if err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
-		_ = e.db.Close() // the first error is the one to report
+	if err := e.reads.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		_ = e.close() // the first error is the one to report
 		return nil, fail.Wrap(fail.Unavailable, err, "the PostgreSQL server can't be reached")
 	}
 	if version < oldestPostgres {
-		_ = e.db.Close() // the version is the trouble
+		_ = e.close() // the version is the trouble
 		return nil, fail.New(fail.Unavailable, "the PostgreSQL server is version %d; 15 or newer is needed", version/10000)
 	}
 	return e, nil
@@ -62,7 +66,7 @@ func openPostgres(ctx context.Context, url string, conns int) (*postgresEngine, 
 func (e *postgresEngine) dialect() Dialect { return Postgres }
 
 func (e *postgresEngine) write(ctx context.Context, t id.Tenant, fn func(tx *Tx) error) error {
-	err := e.once(ctx, t, sql.LevelSerializable, false, fn)
+	err := e.once(ctx, t, serial, fn)
 	if !retryable(err) {
 		return engineError(err)
 	}
@@ -79,7 +83,7 @@ func (e *postgresEngine) write(ctx context.Context, t id.Tenant, fn func(tx *Tx)
 			timer.Stop()
 			return ctx.Err()
 		}
-		if err = e.once(ctx, t, sql.LevelSerializable, false, fn); !retryable(err) {
+		if err = e.once(ctx, t, serial, fn); !retryable(err) {
 			return engineError(err)
 		}
 		pause = min(2*pause, 200*time.Millisecond)
@@ -88,19 +92,29 @@ func (e *postgresEngine) write(ctx context.Context, t id.Tenant, fn func(tx *Tx)
 }
 
 func (e *postgresEngine) read(ctx context.Context, t id.Tenant, fn func(tx *Tx) error) error {
-	return engineError(e.once(ctx, t, sql.LevelRepeatableRead, true, fn))
+	return engineError(e.once(ctx, t, snapshot, fn))
 }
 
+// The two kinds of transaction.
+var (
+	serial   = sql.TxOptions{Isolation: sql.LevelSerializable}
+	snapshot = sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+)
+
 // once runs fn in one transaction.
-func (e *postgresEngine) once(ctx context.Context, t id.Tenant, level sql.IsolationLevel, readOnly bool, fn func(tx *Tx) error) error {
+func (e *postgresEngine) once(ctx context.Context, t id.Tenant, kind sql.TxOptions, fn func(tx *Tx) error) error {
+	pool := e.writes
+	if kind.ReadOnly {
+		pool = e.reads
+	}
 	// The transaction ends with this function, not with ctx: database/sql would roll back behind fn's
 	// back while it is being committed.
-	conn, err := e.db.Conn(ctx)
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	stx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: level, ReadOnly: readOnly})
+	stx, err := conn.BeginTx(context.WithoutCancel(ctx), &kind)
 	if err != nil {
 		return err
 	}
@@ -210,7 +224,7 @@ func (e *postgresEngine) check(ctx context.Context) error {
 		role   string
 		bypass bool
 	)
-	err := e.db.QueryRowContext(ctx,
+	err := e.reads.QueryRowContext(ctx,
 		"SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").Scan(&role, &bypass)
 	if err != nil {
 		return engineError(err)
@@ -218,7 +232,7 @@ func (e *postgresEngine) check(ctx context.Context) error {
 	if bypass {
 		return fail.New(fail.Conflict, "the database role %s steps around row-level security; connect as a role that is neither superuser nor BYPASSRLS", role)
 	}
-	open, err := unguarded(ctx, e.db)
+	open, err := unguarded(ctx, e.reads)
 	if err != nil {
 		return err
 	}
@@ -229,17 +243,14 @@ func (e *postgresEngine) check(ctx context.Context) error {
 }
 
 func (e *postgresEngine) ready(ctx context.Context) error {
-	return engineError(e.db.PingContext(ctx))
+	return engineError(e.reads.PingContext(ctx))
 }
 
 func (e *postgresEngine) size(ctx context.Context) (n int64, err error) {
-	err = e.db.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
+	err = e.reads.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
 	return n, engineError(err)
 }
 
 func (e *postgresEngine) close() error {
-	if err := e.db.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
-		return err
-	}
-	return nil
+	return errors.Join(e.writes.Close(), e.reads.Close())
 }

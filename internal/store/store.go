@@ -37,8 +37,7 @@ type Config struct {
 	// URL is "sqlite:/dir/file.db" (created with mode 0600 when missing; its folder must exist) or a
 	// PostgreSQL connection URL, "postgres://…".
 	URL string
-	// ReadConns bounds how many reads run at a time; on PostgreSQL it bounds all connections.
-	// 0 means 8 for SQLite and 16 for PostgreSQL.
+	// ReadConns bounds how many reads run at a time, and on PostgreSQL also how many writes. 0 means 8.
 	ReadConns int
 }
 
