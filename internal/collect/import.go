@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -217,21 +216,4 @@ func (r *sharedResult) refuse(index int, e *event.Event, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Refused = append(r.Refused, PastRefusal{Index: index, Seq: e.Seq, Code: codeOf(err), Message: messageOf(err)})
-}
-
-// Importer is a Collector that imports from a reader, for the HTTP interface.
-type Importer struct{ *Collector }
-
-// Import reads one request with history and takes it; see Collector.Import. The result is written
-// as {"accepted":n,"refused":[…]}.
-func (i Importer) Import(ctx context.Context, t id.Tenant, body io.Reader) (any, error) {
-	raw, err := io.ReadAll(io.LimitReader(body, event.MaxBatchBytes+1))
-	if err != nil {
-		return nil, fail.Wrap(fail.Invalid, err, "the body could not be read to its end")
-	}
-	got, err := i.Collector.Import(ctx, t, Request{Body: raw})
-	if err != nil {
-		return nil, err
-	}
-	return got, nil
 }

@@ -13,6 +13,7 @@ type Policy struct {
 	QueryKeys    []string // parameters that stay in the address, lower case; "utm_*" matches by prefix
 	SearchKeys   []string // parameters that hold what was searched for on the site; they stay, masked
 	KeepFragment bool     // keep what follows "#", masked
+	Attributes   []string // names of the attributes that stay; nil: all
 }
 
 // DefaultPolicy keeps campaign parameters and the usual names of a search field.
@@ -50,7 +51,7 @@ func (p Policy) Minimise(e *Event) {
 		e.Referrer = nil
 	}
 	e.Search = keep(maskText(e.Search), maxKeptText)
-	e.minimiseAttributes()
+	p.minimiseAttributes(e)
 	e.minimiseDevice()
 }
 
@@ -227,8 +228,9 @@ func withoutParameters(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// minimiseAttributes masks attributes and moves those that name a person to the traits.
-func (e *Event) minimiseAttributes() {
+// minimiseAttributes drops attributes that are not listed, masks the others and moves those that
+// name a person to the traits.
+func (p Policy) minimiseAttributes(e *Event) {
 	for name, a := range e.Attributes {
 		if trait := personal(name); trait != "" && a.Type != TypeBool {
 			if e.Traits == nil {
@@ -240,7 +242,7 @@ func (e *Event) minimiseAttributes() {
 			delete(e.Attributes, name)
 			continue
 		}
-		if mask(name, inText) != name {
+		if mask(name, inText) != name || p.Attributes != nil && !slices.Contains(p.Attributes, name) {
 			delete(e.Attributes, name)
 			continue
 		}
