@@ -11,25 +11,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"probity/e2e/chromium"
 )
 
 func TestInChromium(t *testing.T) {
-	browser := chromium(t)
+	browser := chromium.Start(t)
 	newTab := func(t *testing.T) *tab { return newSite(t).visit(t, browser) }
 
 	run(t, "B1 B2 B4 B5 all choices weigh the same", func(t *testing.T) {
 		for _, size := range [][2]int64{{1366, 768}, {375, 667}, {320, 568}} {
 			b := newTab(t)
-			b.resize(size[0], size[1])
+			b.Resize(size[0], size[1])
 			b.open("/")
 			b.banner()
 			sameWeight(t, b, "accept", "reject", "settings")
-			b.press("[data-probity=settings]")
-			b.visible("[data-probity=save]")
-			b.away()
+			b.Press("[data-probity=settings]")
+			b.Visible("[data-probity=save]")
+			b.Away()
 			sameWeight(t, b, "accept", "reject", "save", "back")
 		}
 	})
@@ -37,7 +38,7 @@ func TestInChromium(t *testing.T) {
 	run(t, "B3 labels and buttons have contrast in light and dark", func(t *testing.T) {
 		for _, scheme := range []string{"light", "dark"} {
 			b := newTab(t)
-			b.prefer(&emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b.Prefer("prefers-color-scheme", scheme)
 			b.open("/")
 			b.banner()
 			contrast(t, b, scheme)
@@ -48,28 +49,28 @@ func TestInChromium(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
 		b.banner()
-		if n := value[int](b, `document.querySelectorAll('.probity input').length`); n != 0 {
+		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input').length`); n != 0 {
 			t.Errorf("the first layer has %d switches", n)
 		}
-		b.press("[data-probity=settings]")
-		b.visible("[data-probity=save]")
-		if n := value[int](b, `document.querySelectorAll('.probity input:checked').length`); n != 0 {
+		b.Press("[data-probity=settings]")
+		b.Visible("[data-probity=save]")
+		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input:checked').length`); n != 0 {
 			t.Errorf("%d switches are on before anybody touched them", n)
 		}
-		if words := value[string](b, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "off") {
+		if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "off") {
 			t.Errorf("the switch says %q in words, want off", words)
 		}
-		b.press(".probity input[name=measure]")
-		b.press(".probity input[name=predict]")
-		if words := value[string](b, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "on") {
+		b.Press(".probity input[name=measure]")
+		b.Press(".probity input[name=predict]")
+		if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "on") {
 			t.Errorf("the switch says %q in words, want on", words)
 		}
-		b.press("[data-probity=save]")
-		b.until("localStorage.probity_choice")
+		b.Press("[data-probity=save]")
+		b.Until("localStorage.probity_choice")
 		if got := b.site.grants(); !slices.Equal(got, []string{"measure", "predict"}) {
 			t.Errorf("the server holds %q", got)
 		}
-		if got := value[string](b, `localStorage.probity_choice.split('.')[1]`); got != "measure,predict" {
+		if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != "measure,predict" {
 			t.Errorf("the device holds %q", got)
 		}
 	})
@@ -81,7 +82,7 @@ func TestInChromium(t *testing.T) {
 				continue
 			}
 			b.open("/")
-			b.do(`localStorage.clear(); document.cookie = '_actmu=;path=/;max-age=0'`)
+			b.Script(`localStorage.clear(); document.cookie = '_actmu=;path=/;max-age=0'`)
 			b.open("/")
 			b.banner()
 			want := []string{}
@@ -92,10 +93,10 @@ func TestInChromium(t *testing.T) {
 					fmt.Fprintf(&script, "document.querySelector('.probity input[name=%s]').click();", p)
 				}
 			}
-			b.press("[data-probity=settings]")
-			b.do(script.String() + "document.querySelector('[data-probity=save]').click()")
-			b.until("localStorage.probity_choice")
-			if got := value[string](b, `localStorage.probity_choice.split('.')[1]`); got != strings.Join(want, ",") {
+			b.Press("[data-probity=settings]")
+			b.Script(script.String() + "document.querySelector('[data-probity=save]').click()")
+			b.Until("localStorage.probity_choice")
+			if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != strings.Join(want, ",") {
 				t.Fatalf("switched on %q, recorded %q", want, got)
 			}
 		}
@@ -105,13 +106,13 @@ func TestInChromium(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
 		b.banner()
-		b.run(chromedp.KeyEvent(kb.Escape), chromedp.MouseClickXY(640, 60))
-		b.do(`scrollTo(0, 9999); dispatchEvent(new Event('scroll'))`)
+		b.Do(chromedp.KeyEvent(kb.Escape), chromedp.MouseClickXY(640, 60))
+		b.Script(`scrollTo(0, 9999); dispatchEvent(new Event('scroll'))`)
 		b.calm()
-		b.press("#link")
-		b.until(`location.pathname == '/elsewhere'`)
+		b.Press("#link")
+		b.Until(`location.pathname == '/elsewhere'`)
 		b.banner()
-		b.holds()
+		b.Holds()
 		if n := len(b.site.asked("/choices")) + len(b.site.asked("/served")); n != 0 {
 			t.Errorf("%d requests about a choice that nobody made", n)
 		}
@@ -123,32 +124,32 @@ func TestInChromium(t *testing.T) {
 		b.banner()
 		var order []string
 		for range 4 {
-			b.run(chromedp.KeyEvent(kb.Tab))
-			order = append(order, value[string](b, `document.activeElement.dataset.probity || document.activeElement.tagName`))
+			b.Key(kb.Tab)
+			order = append(order, chromium.Value[string](b.Tab, `document.activeElement.dataset.probity || document.activeElement.tagName`))
 		}
 		if want := []string{"A", "accept", "reject", "settings"}; !slices.Equal(order, want) {
 			t.Errorf("Tab goes to %q, want %q", order, want)
 		}
-		if width := value[float64](b, `parseFloat(getComputedStyle(document.activeElement).outlineWidth)`); width < 2 {
+		if width := chromium.Value[float64](b.Tab, `parseFloat(getComputedStyle(document.activeElement).outlineWidth)`); width < 2 {
 			t.Errorf("the focus ring is %v px wide", width)
 		}
-		if !value[bool](b, `(() => { const r = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === document.activeElement })()`) {
+		if !chromium.Value[bool](b.Tab, `(() => { const r = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === document.activeElement })()`) {
 			t.Error("something covers the button that has the focus")
 		}
-		b.run(chromedp.KeyEvent(kb.Enter))
-		b.visible("[data-probity=back]")
-		b.run(chromedp.KeyEvent(kb.Escape))
-		b.visible("[data-probity=settings]")
-		b.press("[data-probity=reject]")
-		b.until("!document.querySelector('.probity')")
+		b.Key(kb.Enter)
+		b.Visible("[data-probity=back]")
+		b.Key(kb.Escape)
+		b.Visible("[data-probity=settings]")
+		b.Press("[data-probity=reject]")
+		b.Until("!document.querySelector('.probity')")
 
-		b.focus("[data-privacy-choices]")
-		b.run(chromedp.KeyEvent(kb.Enter))
+		b.Focus("[data-privacy-choices]")
+		b.Key(kb.Enter)
 		b.banner()
-		b.until("document.activeElement.matches('.probity')")
-		b.run(chromedp.KeyEvent(kb.Escape))
-		b.until("!document.querySelector('.probity')")
-		if !value[bool](b, `document.activeElement.matches('[data-privacy-choices]')`) {
+		b.Until("document.activeElement.matches('.probity')")
+		b.Key(kb.Escape)
+		b.Until("!document.querySelector('.probity')")
+		if !chromium.Value[bool](b.Tab, `document.activeElement.matches('[data-privacy-choices]')`) {
 			t.Error("the focus did not return to where the dialog was opened from")
 		}
 	})
@@ -158,58 +159,58 @@ func TestInChromium(t *testing.T) {
 		b.site.lang = "de"
 		b.open("/")
 		b.banner()
-		got := value[[]string](b, `(() => { const d = document.querySelector('.probity'); return [d.getAttribute('role'), d.lang,
+		got := chromium.Value[[]string](b.Tab, `(() => { const d = document.querySelector('.probity'); return [d.getAttribute('role'), d.lang,
 			document.getElementById(d.getAttribute('aria-labelledby')).textContent, String(!!document.getElementById(d.getAttribute('aria-describedby')).textContent), String(d.hasAttribute('aria-modal'))] })()`)
 		if want := []string{"dialog", "de", "Ihre Privatsphäre auf dieser Seite", "true", "false"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		b.press("[data-probity=settings]")
-		b.visible("[data-probity=save]")
-		small := value[[]string](b, `[...document.querySelectorAll('.probity button, .probity label, body > [data-privacy-choices]')].filter(e => e.offsetHeight < 44 || e.offsetWidth < 44).map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
+		b.Press("[data-probity=settings]")
+		b.Visible("[data-probity=save]")
+		small := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('.probity button, .probity label, body > [data-privacy-choices]')].filter(e => e.offsetHeight < 44 || e.offsetWidth < 44).map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
 		if len(small) > 0 {
 			t.Errorf("targets under 44 px: %q", small)
 		}
-		b.press("[data-probity=reject]")
-		b.until(`document.querySelector('[role=status]')?.textContent == 'Ihre Wahl ist gespeichert.'`)
+		b.Press("[data-probity=reject]")
+		b.Until(`document.querySelector('[role=status]')?.textContent == 'Ihre Wahl ist gespeichert.'`)
 	})
 
 	run(t, "B17 nothing moves, and forced colours keep the switches visible", func(t *testing.T) {
 		b := newTab(t)
-		b.prefer(&emulation.MediaFeature{Name: "forced-colors", Value: "active"}, &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: "reduce"})
+		b.Prefer("forced-colors", "active", "prefers-reduced-motion", "reduce")
 		b.open("/")
 		b.banner()
-		b.press("[data-probity=settings]")
-		b.visible("[data-probity=save]")
-		if got := value[string](b, `getComputedStyle(document.querySelector('.probity input')).appearance`); got != "auto" {
+		b.Press("[data-probity=settings]")
+		b.Visible("[data-probity=save]")
+		if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity input')).appearance`); got != "auto" {
 			t.Errorf("the switch has appearance %q in forced colours", got)
 		}
-		if n := value[int](b, `document.getAnimations().length`); n != 0 {
+		if n := chromium.Value[int](b.Tab, `document.getAnimations().length`); n != 0 {
 			t.Errorf("%d animations run", n)
 		}
 	})
 
 	run(t, "B18 the banner shifts nothing", func(t *testing.T) {
 		b := newTab(t)
-		b.before(`window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.shift += e.value)).observe({type: 'layout-shift', buffered: true})`)
+		b.Before(`window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.shift += e.value)).observe({type: 'layout-shift', buffered: true})`)
 		b.open("/")
 		b.banner()
 		b.calm()
-		if shift := value[float64](b, "shift"); shift > 0.01 {
+		if shift := chromium.Value[float64](b.Tab, "shift"); shift > 0.01 {
 			t.Errorf("layout shift of %v", shift)
 		}
 	})
 
 	run(t, "B19 a strict policy with Trusted Types blocks nothing of ours", func(t *testing.T) {
 		b := newTab(t)
-		b.before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
+		b.Before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.press("[data-privacy-choices]")
+		b.Press("[data-privacy-choices]")
 		b.banner()
-		if got := value[[]string](b, "violations"); len(got) > 0 {
+		if got := chromium.Value[[]string](b.Tab, "violations"); len(got) > 0 {
 			t.Errorf("the policy was violated: %q", got)
 		}
-		if got := value[string](b, `getComputedStyle(document.querySelector('.probity')).position`); got != "fixed" {
+		if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity')).position`); got != "fixed" {
 			t.Errorf("the style sheet was not applied: position is %s", got)
 		}
 	})
@@ -217,7 +218,7 @@ func TestInChromium(t *testing.T) {
 	run(t, "B31 the banner shows for automated browsers as for all", func(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
-		if !value[bool](b, "navigator.webdriver") {
+		if !chromium.Value[bool](b.Tab, "navigator.webdriver") {
 			t.Error("the browser does not say that it is driven, so this shows nothing")
 		}
 		b.banner()
@@ -227,14 +228,14 @@ func TestInChromium(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
 		b.banner()
-		b.press("[data-probity=settings]")
-		b.visible("[data-probity=save]")
+		b.Press("[data-probity=settings]")
+		b.Visible("[data-probity=save]")
 		place := `(() => { const l = document.querySelector('.probity label'); return l.querySelector('input').getBoundingClientRect().x > l.querySelector('b').getBoundingClientRect().x })()`
-		if !value[bool](b, place) {
+		if !chromium.Value[bool](b.Tab, place) {
 			t.Error("left to right, the switch stands before its name")
 		}
-		b.do(`document.querySelector('.probity').dir = 'rtl'`)
-		if value[bool](b, place) {
+		b.Script(`document.querySelector('.probity').dir = 'rtl'`)
+		if chromium.Value[bool](b.Tab, place) {
 			t.Error("right to left, the switch stands after its name")
 		}
 	})
@@ -250,10 +251,10 @@ func TestInChromium(t *testing.T) {
 		b.open("/private/page?secret=1")
 		b.banner()
 		b.calm()
-		if got := value[[]string](b, "wrote"); len(got) > 0 {
+		if got := chromium.Value[[]string](b.Tab, "wrote"); len(got) > 0 {
 			t.Errorf("wrote %q before any choice", got)
 		}
-		b.holds()
+		b.Holds()
 		b.site.mu.Lock()
 		defer b.site.mu.Unlock()
 		for _, r := range b.site.requests {
@@ -271,12 +272,12 @@ func TestInChromium(t *testing.T) {
 			b.choose("/", "reject")
 			for _, path := range []string{"/a", "/b", "/c"} {
 				b.open(path)
-				b.until("document.querySelector('[data-privacy-choices]')")
+				b.Until("document.querySelector('[data-privacy-choices]')")
 			}
-			b.do(`history.pushState(0, '', '/d'); ac('pageview'); ac('record', 'product_viewed'); document.querySelector('#act').click()`)
+			b.Script(`history.pushState(0, '', '/d'); ac('pageview'); ac('record', 'product_viewed'); document.querySelector('#act').click()`)
 			b.calm()
-			b.holds("local probity_choice")
-			kept = append(kept, value[string](b, "localStorage.probity_choice"))
+			b.Holds("local probity_choice")
+			kept = append(kept, chromium.Value[string](b.Tab, "localStorage.probity_choice"))
 		}
 		if kept[0] != kept[1] || !regexp.MustCompile(`^v1\.n\.\d{8}$`).MatchString(kept[0]) {
 			t.Errorf("two refusals hold %q", kept)
@@ -307,14 +308,14 @@ func TestInChromium(t *testing.T) {
 			ac('load', 'autotrackClick', { clickEvents: [{ selector: '.buy', eventName: 'buy_clicked' }] })`
 		b.open("/")
 		b.banner()
-		if got := value[string](b, `ac('record', 'still_too_early')`); got != "consent.required" {
+		if got := chromium.Value[string](b.Tab, `ac('record', 'still_too_early')`); got != "consent.required" {
 			t.Errorf("an early call answers %q", got)
 		}
-		b.press("#act")
+		b.Press("#act")
 		from := time.Now()
-		b.press("[data-probity=accept]")
+		b.Press("[data-probity=accept]")
 		b.events("page_viewed", 1)
-		b.press("#act")
+		b.Press("#act")
 		b.events("buy_clicked", 1)
 		b.calm()
 		for _, e := range b.site.named("") {
@@ -322,18 +323,18 @@ func TestInChromium(t *testing.T) {
 				t.Errorf("sent %+v; the grant came at %v", e, from)
 			}
 		}
-		b.holds("cookie _actmu", "local probity_choice")
+		b.Holds("cookie _actmu", "local probity_choice")
 	})
 
 	run(t, "G1 G4 Global Privacy Control is shown and recorded, and a later grant still counts", func(t *testing.T) {
 		b := newTab(t)
-		b.before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
+		b.Before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
 		b.open("/")
 		b.banner()
-		if !value[bool](b, `document.querySelector('.probity').textContent.includes('Global Privacy Control')`) {
+		if !chromium.Value[bool](b.Tab, `document.querySelector('.probity').textContent.includes('Global Privacy Control')`) {
 			t.Error("the banner does not mention the signal")
 		}
-		b.press("[data-probity=accept]")
+		b.Press("[data-probity=accept]")
 		b.events("page_viewed", 1)
 		b.open("/next")
 		b.events("page_viewed", 2)
@@ -345,11 +346,11 @@ func TestInChromium(t *testing.T) {
 		b := newTab(t)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.press("[data-privacy-choices=withdraw]")
-		b.until("!document.cookie && !document.querySelector('[data-privacy-choices=withdraw]')")
-		b.until(`document.querySelector('[role=status]')?.textContent == 'Your choice is saved.'`)
-		b.holds("local probity_choice")
-		if value[bool](b, "!!document.querySelector('.probity')") {
+		b.Press("[data-privacy-choices=withdraw]")
+		b.Until("!document.cookie && !document.querySelector('[data-privacy-choices=withdraw]')")
+		b.Until(`document.querySelector('[role=status]')?.textContent == 'Your choice is saved.'`)
+		b.Holds("local probity_choice")
+		if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity')") {
 			t.Error("a question stands between the visitor and the withdrawal")
 		}
 	})
@@ -359,10 +360,10 @@ func TestInChromium(t *testing.T) {
 		b.site.onPage = `<button type="button" id="out" data-privacy-choices="withdraw">Withdraw consent</button><button type="button" data-privacy-choices>Choices</button>`
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.press("#out")
-		b.until("!document.cookie")
-		b.holds("local probity_choice")
-		if n := value[int](b, "document.querySelectorAll('[data-privacy-choices]').length"); n != 2 {
+		b.Press("#out")
+		b.Until("!document.cookie")
+		b.Holds("local probity_choice")
+		if n := chromium.Value[int](b.Tab, "document.querySelectorAll('[data-privacy-choices]').length"); n != 2 {
 			t.Errorf("there are %d controls; the page brought its own two", n)
 		}
 	})
@@ -375,20 +376,20 @@ func TestInChromium(t *testing.T) {
 		b := newTab(t)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.press("[data-privacy-choices]")
+		b.Press("[data-privacy-choices]")
 		b.banner()
-		b.press(".probity input[name=actions]")
-		b.press("[data-probity=save]")
-		b.until("!document.querySelector('.probity')")
-		if got := value[string](b, `ac('record', 'too_late')`); got != "consent.required" {
+		b.Press(".probity input[name=actions]")
+		b.Press("[data-probity=save]")
+		b.Until("!document.querySelector('.probity')")
+		if got := chromium.Value[string](b.Tab, `ac('record', 'too_late')`); got != "consent.required" {
 			t.Errorf("a call for the purpose taken back answers %q", got)
 		}
-		b.do(`history.pushState(0, '', '/next'); ac('pageview')`)
+		b.Script(`history.pushState(0, '', '/next'); ac('pageview')`)
 		b.events("page_viewed", 2)
 		if got := b.site.grants(); slices.Contains(got, "actions") || !slices.Contains(got, "measure") {
 			t.Errorf("the server holds %q", got)
 		}
-		b.holds("cookie _actmu", "local probity_choice")
+		b.Holds("cookie _actmu", "local probity_choice")
 	})
 
 	run(t, "W11 no banner for half a year after either choice, then again", func(t *testing.T) {
@@ -397,14 +398,14 @@ func TestInChromium(t *testing.T) {
 			b.choose("/", answer)
 			for days, asks := range map[int]bool{181: false, 183: true} {
 				day := time.Now().UTC().AddDate(0, 0, -days).Format("20060102")
-				b.do(fmt.Sprintf(`localStorage.probity_choice = localStorage.probity_choice.replace(/\d{8}$/, '%s')`, day))
+				b.Script(fmt.Sprintf(`localStorage.probity_choice = localStorage.probity_choice.replace(/\d{8}$/, '%s')`, day))
 				b.open("/later")
 				if asks {
 					b.banner()
 				} else {
-					b.until("document.querySelector('[data-privacy-choices]')")
+					b.Until("document.querySelector('[data-privacy-choices]')")
 					b.calm()
-					if value[bool](b, "!!document.querySelector('.probity')") {
+					if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity')") {
 						t.Errorf("%s: asked again after %d days", answer, days)
 					}
 				}
@@ -422,23 +423,23 @@ func TestInChromium(t *testing.T) {
 		})
 		b.open("/")
 		b.banner()
-		b.press("[data-probity=accept]")
-		b.until(`document.querySelector('[role=status]')?.textContent.includes('could not be saved')`)
-		b.holds()
+		b.Press("[data-probity=accept]")
+		b.Until(`document.querySelector('[role=status]')?.textContent.includes('could not be saved')`)
+		b.Holds()
 		b.site.set(nil)
-		b.press("[data-probity=accept]")
+		b.Press("[data-probity=accept]")
 		b.events("page_viewed", 1)
 	})
 
 	run(t, "the receipt can be kept", func(t *testing.T) {
 		b := newTab(t)
 		b.choose("/", "reject")
-		b.press("[data-privacy-choices]")
+		b.Press("[data-privacy-choices]")
 		b.banner()
-		b.do(`URL.createObjectURL = (b) => { b.text().then((t) => window.receipt = t); return 'data:,' }; document.addEventListener('click', e => e.target.download && e.preventDefault(), true)`)
-		b.press("[data-probity=receipt]")
-		b.until("window.receipt")
-		if got := value[string](b, "receipt"); !json.Valid([]byte(got)) || !strings.Contains(got, "of the log") {
+		b.Script(`URL.createObjectURL = (b) => { b.text().then((t) => window.receipt = t); return 'data:,' }; document.addEventListener('click', e => e.target.download && e.preventDefault(), true)`)
+		b.Press("[data-probity=receipt]")
+		b.Until("window.receipt")
+		if got := chromium.Value[string](b.Tab, "receipt"); !json.Valid([]byte(got)) || !strings.Contains(got, "of the log") {
 			t.Errorf("the receipt reads %q", got)
 		}
 	})
@@ -457,7 +458,7 @@ func sameWeight(t *testing.T, b *tab, names ...string) {
 	}
 	looks := map[string]look{}
 	for _, name := range names {
-		looks[name] = value[look](b, fmt.Sprintf(`(() => { const e = document.querySelector('[data-probity=%s]'), r = e.getBoundingClientRect(), s = getComputedStyle(e);
+		looks[name] = chromium.Value[look](b.Tab, fmt.Sprintf(`(() => { const e = document.querySelector('[data-probity=%s]'), r = e.getBoundingClientRect(), s = getComputedStyle(e);
 			return { Tag: e.tagName, Parent: e.parentElement.className, Style: ['fontSize', 'fontWeight', 'fontFamily', 'borderWidth', 'borderColor', 'borderRadius', 'padding', 'color', 'backgroundColor', 'textTransform', 'letterSpacing', 'textDecoration'].map(k => s[k]).join('|'),
 			Width: r.width, Height: r.height, Left: r.left, Top: r.top, Right: r.right, Bottom: r.bottom, ViewWidth: innerWidth, ViewHgt: innerHeight } })()`, name))
 	}
@@ -479,7 +480,7 @@ func sameWeight(t *testing.T, b *tab, names ...string) {
 // contrast computes the ratios of WCAG 1.4.3 and 1.4.11 for the dialog and its buttons.
 func contrast(t *testing.T, b *tab, scheme string) {
 	t.Helper()
-	ratios := value[map[string]float64](b, `(() => {
+	ratios := chromium.Value[map[string]float64](b.Tab, `(() => {
 		const lum = (c) => { const [r, g, b] = c.match(/[\d.]+/g).map(Number).map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b };
 		const ratio = (a, b) => { const [x, y] = [lum(a), lum(b)].sort((a, b) => b - a); return (x + .05) / (y + .05) };
 		const d = getComputedStyle(document.querySelector('.probity')), out = { text: ratio(d.color, d.backgroundColor) };

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"probity/e2e/chromium"
 )
 
 // offered is a content offer as it comes over the live stream.
@@ -59,34 +60,34 @@ func (b *tab) reported(id string, states ...string) {
 func offerTests(t *testing.T, newTab func(*testing.T) *tab) {
 	run(t, "a modal offer keeps the focus, can be dismissed, and gives the focus back", func(t *testing.T) {
 		b := newTab(t)
-		b.before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))`)
+		b.Before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))`)
 		visitor := b.ready()
-		b.focus("#act")
+		b.Focus("#act")
 		b.site.send(visitor, "offer", offered("offer-1", "Modal"))
-		b.visible(".probity-offer")
+		b.Visible(".probity-offer")
 		b.reported("offer-1", "offered")
 		for range 4 {
-			b.run(chromedp.KeyEvent(kb.Tab))
-			if value[bool](b, `document.activeElement.matches('#act, #link')`) {
+			b.Key(kb.Tab)
+			if chromium.Value[bool](b.Tab, `document.activeElement.matches('#act, #link')`) {
 				t.Fatal("the focus left the dialog for the page behind it")
 			}
 		}
-		if name := value[string](b, `document.getElementById(document.querySelector('.probity-offer').getAttribute('aria-labelledby')).textContent`); name != "Ten per cent off your first jug" {
+		if name := chromium.Value[string](b.Tab, `document.getElementById(document.querySelector('.probity-offer').getAttribute('aria-labelledby')).textContent`); name != "Ten per cent off your first jug" {
 			t.Errorf("the dialog is called %q", name)
 		}
-		b.run(chromedp.KeyEvent(kb.Escape))
+		b.Key(kb.Escape)
 		b.reported("offer-1", "offered", "rejected")
-		b.until("!document.querySelector('.probity-offer') && document.activeElement.id == 'act'")
+		b.Until("!document.querySelector('.probity-offer') && document.activeElement.id == 'act'")
 		b.site.send(visitor, "offer", offered("offer-1", "Modal"))
 		b.site.send(visitor, "offer", offered("offer-2", "Modal"))
-		b.visible(".probity-offer")
-		b.press(".probity-offer a")
-		b.until("location.pathname == '/jugs'")
+		b.Visible(".probity-offer")
+		b.Press(".probity-offer a")
+		b.Until("location.pathname == '/jugs'")
 		b.reported("offer-2", "offered", "accepted")
 		if got := b.site.states("offer-1"); len(got) != 2 {
 			t.Errorf("an offer that was turned down came again: %q", got)
 		}
-		if got := value[[]string](b, "violations"); len(got) > 0 {
+		if got := chromium.Value[[]string](b.Tab, "violations"); len(got) > 0 {
 			t.Errorf("the policy was violated: %q", got)
 		}
 	})
@@ -94,13 +95,13 @@ func offerTests(t *testing.T, newTab func(*testing.T) *tab) {
 	run(t, "a toast leaves the page alone", func(t *testing.T) {
 		b := newTab(t)
 		visitor := b.ready()
-		b.focus("#act")
+		b.Focus("#act")
 		b.site.send(visitor, "offer", offered("offer-1", "Toast"))
-		b.visible(".probity-offer")
-		if !value[bool](b, "document.activeElement.id == 'act'") {
+		b.Visible(".probity-offer")
+		if !chromium.Value[bool](b.Tab, "document.activeElement.id == 'act'") {
 			t.Error("the toast took the focus")
 		}
-		b.press(".probity-offer button")
+		b.Press(".probity-offer button")
 		b.reported("offer-1", "offered", "rejected")
 	})
 
@@ -108,7 +109,7 @@ func offerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b := newTab(t)
 		visitor := b.ready()
 		b.site.send(visitor, "offer", offered("offer-1", "Toast"))
-		b.visible(".probity-offer")
+		b.Visible(".probity-offer")
 		b.open("/away")
 		b.reported("offer-1", "offered", "ignored")
 	})
@@ -122,14 +123,14 @@ func offerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		visitor := b.ready()
 		for _, id := range []string{"offer-1", "offer-2"} {
 			b.site.send(visitor, "offer", offered(id, "Toast"))
-			b.visible(".probity-offer")
-			b.press(".probity-offer button")
+			b.Visible(".probity-offer")
+			b.Press(".probity-offer button")
 			b.reported(id, "offered", "rejected")
 		}
 		b.site.send(visitor, "offer", map[string]any{"id": "call-1", "mediaType": "openAction", "actionMapId": "m", "actionMapVersion": 1, "sessionId": "a-session", "openActionProperties": map[string]any{"openActionName": "callback"}})
 		b.reported("call-1", "accepted")
 		want := "on offered a-map cookie,once,on offered a-map cookie,callback"
-		if got := strings.Join(value[[]string](b, "log"), ","); got != want {
+		if got := strings.Join(chromium.Value[[]string](b.Tab, "log"), ","); got != want {
 			t.Errorf("the page heard %s, want %s", got, want)
 		}
 	})
@@ -141,18 +142,18 @@ func offerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		evil["contentOfferProperties"].(map[string]any)["callToAction"] = map[string]any{"text": "Click", "url": "javascript:window.owned=1"}
 		evil["contentOfferProperties"].(map[string]any)["body"] = `<img src=x onerror="window.owned=1">`
 		b.site.send(visitor, "offer", evil)
-		b.visible(".probity-offer")
-		if n := value[int](b, `document.querySelectorAll('.probity-offer a, .probity-offer img').length`); n != 0 {
+		b.Visible(".probity-offer")
+		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity-offer a, .probity-offer img').length`); n != 0 {
 			t.Error("an offer made markup or a link to code")
 		}
-		b.do(`document.querySelector('.probity-offer button').click()`)
+		b.Script(`document.querySelector('.probity-offer button').click()`)
 		b.site.send(visitor, "offer", offered("open", "Toast"))
-		b.visible(".probity-offer")
+		b.Visible(".probity-offer")
 		b.site.send(visitor, "stop", map[string]any{"purposes": []string{"support", "sales", "marketing"}})
-		b.until(`!/marketing/.test(localStorage.probity_choice)`)
+		b.Until(`!/marketing/.test(localStorage.probity_choice)`)
 		b.site.send(visitor, "offer", offered("late", "Toast"))
 		b.site.send(visitor, "stop", map[string]any{"purposes": nil})
-		b.until("!document.cookie && !document.querySelector('.probity-offer')")
+		b.Until("!document.cookie && !document.querySelector('.probity-offer')")
 		if got := b.site.states("late"); len(got) > 0 {
 			t.Errorf("an offer without a purpose was %q", got)
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"probity/e2e/chromium"
 )
 
 const snippet = `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) }; ac.l = 1 * new Date;
@@ -36,10 +38,10 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 			`history.back()`,
 			`history.forward()`,
 		} {
-			b.do(step)
+			b.Script(step)
 			b.events("page_viewed", i+2)
 		}
-		b.do(`history.replaceState({ scroll: 3 }, '', location.href); history.pushState(0, '', location.pathname + '?token=other' + location.hash); ac('pageview')`)
+		b.Script(`history.replaceState({ scroll: 3 }, '', location.href); history.pushState(0, '', location.pathname + '?token=other' + location.hash); ac('pageview')`)
 		b.calm()
 		got := b.events("page_viewed", 6)
 		for i, e := range got {
@@ -50,7 +52,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		if got[1].Title != "Two" || !strings.HasSuffix(got[1].Referrer, "/start?page=1") {
 			t.Errorf("the second page view is %+v", got[1])
 		}
-		if !value[bool](b, "!!window.seen") {
+		if !chromium.Value[bool](b.Tab, "!!window.seen") {
 			t.Error("onUrlChange was not called")
 		}
 	})
@@ -71,7 +73,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b := newTab(t)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.do(`document.title = 'Order of mary@example.com'; history.pushState(0, '', '/u/mary%40example.com/4915112345678?q=call+me+0511+123456789&email=mary@example.com&utm_source=letter')`)
+		b.Script(`document.title = 'Order of mary@example.com'; history.pushState(0, '', '/u/mary%40example.com/4915112345678?q=call+me+0511+123456789&email=mary@example.com&utm_source=letter')`)
 		e := b.events("page_viewed", 2)[1]
 		if e.URL != b.site.url+"/u/(email)/(number)?q=call+me(number)&utm_source=letter" {
 			t.Errorf("the address was sent as %s", e.URL)
@@ -95,9 +97,9 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 			Genesys('command', 'Journey.trackClickEvents', { clickEvents: [{ selector: '.buy', eventName: 'buy_clicked', customAttributes: { at: 'top' } }] })`
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.do(`Genesys('command', 'Journey.record', { eventName: 'product_added', customAttributes: { price: 15.99, code: 'CDE-123', hasBatteries: false }, traitsMapper: [] }, () => log.push('recorded'), () => log.push('failed'));
+		b.Script(`Genesys('command', 'Journey.record', { eventName: 'product_added', customAttributes: { price: 15.99, code: 'CDE-123', hasBatteries: false }, traitsMapper: [] }, () => log.push('recorded'), () => log.push('failed'));
 			Genesys('command', 'Journey.pageview', { pageTitle: 'Virtual', pageLocation: location.origin + '/virtual' })`)
-		b.press("#act")
+		b.Press("#act")
 		e := b.events("product_added", 1)[0]
 		if e.Attributes["price"] != 15.99 || e.Attributes["code"] != "CDE-123" || e.Attributes["hasBatteries"] != false {
 			t.Errorf("sent %+v", e.Attributes)
@@ -108,7 +110,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		if c := b.events("buy_clicked", 1)[0]; c.Attributes["at"] != "top" {
 			t.Errorf("sent %+v", c)
 		}
-		if got := value[[]string](b, "log"); !slices.Equal(got, []string{"ready", "recorded"}) {
+		if got := chromium.Value[[]string](b.Tab, "log"); !slices.Equal(got, []string{"ready", "recorded"}) {
 			t.Errorf("the page heard %q", got)
 		}
 		if n := len(b.site.named("too_early")); n != 0 {
@@ -127,8 +129,8 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 			b.site.until(t, b.ctx, "the page view", func() bool {
 				return slices.ContainsFunc(b.site.namedLocked("page_viewed"), func(e event) bool { return strings.HasSuffix(e.URL, fmt.Sprintf("/leave/%d", i)) })
 			})
-			b.run(chromedp.Evaluate[chromedp.Void](`ac('record', 'last_word'); location.href = '/left'`))
-			b.until(`location.pathname == '/left' && document.readyState == 'complete'`)
+			b.Do(chromedp.Evaluate[chromedp.Void](`ac('record', 'last_word'); location.href = '/left'`))
+			b.Until(`location.pathname == '/left' && document.readyState == 'complete'`)
 			b.events("last_word", i+1)
 		}
 	})
@@ -145,7 +147,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 			}
 			return 0
 		})
-		b.do(`for (let i = 1; i < 251; i++) ac('record', 'thing_' + i % 10, { i })`)
+		b.Script(`for (let i = 1; i < 251; i++) ac('record', 'thing_' + i % 10, { i })`)
 		b.site.until(t, b.ctx, "the newest of the events", func() bool { return len(b.site.namedLocked("thing_0")) >= 20 })
 		b.calm()
 		seen := map[int]bool{}
@@ -172,7 +174,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 			}
 			return 0
 		})
-		b.do(`ac('record', 'before'); ac('record', 'malformed'); ac('record', 'after')`)
+		b.Script(`ac('record', 'before'); ac('record', 'malformed'); ac('record', 'after')`)
 		b.events("before", 1)
 		b.events("after", 1)
 	})
@@ -181,12 +183,12 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b := newTab(t)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.offline(true)
-		b.do(`for (let i = 0; i < 5; i++) { ac('record', 'unplugged'); await new Promise(r => setTimeout(r, 150)) }`)
+		b.Offline(true)
+		b.Script(`for (let i = 0; i < 5; i++) { ac('record', 'unplugged'); await new Promise(r => setTimeout(r, 150)) }`)
 		if n := len(b.site.named("unplugged")); n != 0 {
 			t.Fatalf("the test is not offline: %d events arrived", n)
 		}
-		b.offline(false)
+		b.Offline(false)
 		b.events("unplugged", 5)
 		b.calm()
 		b.events("unplugged", 5)
@@ -206,7 +208,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 				}
 				return 0
 			})
-			b.do(`ac('record', 'once')`)
+			b.Script(`ac('record', 'once')`)
 			b.site.until(t, b.ctx, "the first try", func() bool { return tries >= 1 })
 			if again {
 				b.events("once", 1)
@@ -226,10 +228,10 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b.site.mu.Lock()
 		clear(b.site.granted)
 		b.site.mu.Unlock()
-		b.do(`ac('record', 'unwanted')`)
-		b.until("!document.cookie")
-		b.holds("local probity_choice")
-		if got := value[string](b, `ac('record', 'more')`); got != "consent.required" {
+		b.Script(`ac('record', 'unwanted')`)
+		b.Until("!document.cookie")
+		b.Holds("local probity_choice")
+		if got := chromium.Value[string](b.Tab, `ac('record', 'more')`); got != "consent.required" {
 			t.Errorf("a later call answers %q", got)
 		}
 	})
@@ -240,22 +242,22 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		visitor := b.events("page_viewed", 1)[0].Visitor
 		b.site.until(t, b.ctx, "a live stream", func() bool { return len(b.site.streams[visitor]) == 1 })
 		b.site.send(visitor, "stop", map[string]any{"purposes": []string{"actions", "marketing"}})
-		b.until(`ac('record', 'late') == 'consent.required'`)
-		b.until(`!/actions|marketing/.test(localStorage.probity_choice)`)
-		b.holds("cookie _actmu", "local probity_choice")
+		b.Until(`ac('record', 'late') == 'consent.required'`)
+		b.Until(`!/actions|marketing/.test(localStorage.probity_choice)`)
+		b.Holds("cookie _actmu", "local probity_choice")
 		b.site.send(visitor, "stop", map[string]any{"purposes": []string{"measure"}})
-		b.until("!document.cookie")
-		b.holds("local probity_choice")
+		b.Until("!document.cookie")
+		b.Holds("local probity_choice")
 	})
 
 	run(t, "the tracker of an earlier deployment is cleaned up", func(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
-		b.do(`document.cookie = '_actvc=2;path=/'; document.cookie = '_actts=1.2.3;path=/'; localStorage._actmu = 'x'`)
+		b.Script(`document.cookie = '_actvc=2;path=/'; document.cookie = '_actts=1.2.3;path=/'; localStorage._actmu = 'x'`)
 		b.banner()
-		b.press("[data-probity=reject]")
-		b.until("!document.cookie")
-		b.holds("local probity_choice")
+		b.Press("[data-probity=reject]")
+		b.Until("!document.cookie")
+		b.Holds("local probity_choice")
 	})
 
 	run(t, "T10 gate and tracker cost little", func(t *testing.T) {
@@ -264,7 +266,7 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b.events("page_viewed", 1)
 		b.open("/measured")
 		b.events("page_viewed", 2)
-		long := value[float64](b, `performance.getEntriesByType('resource').filter(r => /\.js$/.test(r.name)).length`)
+		long := chromium.Value[float64](b.Tab, `performance.getEntriesByType('resource').filter(r => /\.js$/.test(r.name)).length`)
 		if long != 3 { // the site's own, the gate, the tracker
 			t.Errorf("%v scripts were loaded on a later page", long)
 		}
@@ -275,7 +277,7 @@ func commandForms(t *testing.T, b *tab) {
 	b.site.loader = snippet + `ac('init', 'an-org', { globalTraitsMapper: [{ fieldName: 'mail', traitName: 'email' }] })`
 	b.choose("/", "accept")
 	b.events("page_viewed", 1)
-	b.do(`ac('record', 'plain_one');
+	b.Script(`ac('record', 'plain_one');
 		ac('record', 'with_attributes', { price: 9.5, name: 'Jug', hot: true, list: [1] });
 		ac('record', 'with_label', 'the label', { more: 1 });
 		ac('record', { eventName: 'as_object', customAttributes: { a: 1 } });
@@ -304,7 +306,7 @@ func commandForms(t *testing.T, b *tab) {
 	if traits := b.site.named("with_traits")[0].Traits; traits["email"] != "mary@example.com" || traits["cellPhone"] != "+49 511 123" {
 		t.Errorf("mapped traits: %v", traits)
 	}
-	if !value[bool](b, "window.called === true") {
+	if !chromium.Value[bool](b.Tab, "window.called === true") {
 		t.Error("the callback was not called")
 	}
 }
@@ -328,7 +330,7 @@ func formCanaries(t *testing.T, b *tab) {
 			e.dispatchEvent(new Event('change', { bubbles: true }));
 		}
 		document.querySelector('#free').textContent = 'canary free';`
-	b.do(fill + `document.querySelector('#f').addEventListener('submit', e => e.preventDefault()); document.querySelector('#f').requestSubmit()`)
+	b.Script(fill + `document.querySelector('#f').addEventListener('submit', e => e.preventDefault()); document.querySelector('#f').requestSubmit()`)
 	e := b.events("form_submitted", 1)[0]
 	if e.Attributes["formName"] != "order" || e.Attributes["where"] != "shop" || !strings.Contains(e.Attributes["fields"].(string), "field_text,field_email") {
 		t.Errorf("sent %+v", e.Attributes)
@@ -338,7 +340,7 @@ func formCanaries(t *testing.T, b *tab) {
 			t.Errorf("the field %q is named: %s", secret, e.Attributes["fields"])
 		}
 	}
-	b.do(fill)
+	b.Script(fill)
 	b.open("/left")
 	b.events("form_abandoned", 1)
 	traffic := b.site.dump()

@@ -1,25 +1,26 @@
 package sdk_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/network"
+	"probity/e2e/chromium"
 )
 
 // partial checks that a grant of some purposes lets through exactly the calls for them: T1 and S6.
 func partial(t *testing.T, b *tab, grant []string) {
 	b.open("/")
 	b.banner()
-	b.press("[data-probity=settings]")
-	b.visible("[data-probity=save]")
+	b.Press("[data-probity=settings]")
+	b.Visible("[data-probity=save]")
 	for _, p := range grant {
-		b.press(".probity input[name=" + p + "]")
+		b.Press(".probity input[name=" + p + "]")
 	}
-	b.press("[data-probity=save]")
-	b.until("!document.querySelector('.probity') && localStorage.probity_choice")
+	b.Press("[data-probity=save]")
+	b.Until("!document.querySelector('.probity') && localStorage.probity_choice")
 	measured := slices.Contains(grant, "measure")
 	if measured {
 		b.events("page_viewed", 1)
@@ -27,7 +28,7 @@ func partial(t *testing.T, b *tab, grant []string) {
 	// Without measuring there is no visitor id, so that nothing else can be told apart either.
 	want := []string{}
 	for call, purpose := range map[string]string{"record": "actions", "identify": "identity"} {
-		got := value[string](b, `String(ac('`+call+`', 'thing_done', {size: 4}))`)
+		got := chromium.Value[string](b.Tab, `String(ac('`+call+`', 'thing_done', {size: 4}))`)
 		if measured && slices.Contains(grant, purpose) {
 			want = append(want, map[string]string{"record": "thing_done", "identify": "user_identified"}[call])
 			if got != "undefined" {
@@ -50,9 +51,9 @@ func partial(t *testing.T, b *tab, grant []string) {
 		t.Errorf("sent %q, want %q", got, want)
 	}
 	if measured {
-		b.holds("cookie _actmu", "local probity_choice")
+		b.Holds("cookie _actmu", "local probity_choice")
 	} else {
-		b.holds("local probity_choice")
+		b.Holds("local probity_choice")
 		if n := len(b.site.asked("/tracker.js")); n != 0 {
 			t.Error("the tracker was loaded without a grant to measure")
 		}
@@ -62,7 +63,7 @@ func partial(t *testing.T, b *tab, grant []string) {
 // listeners counts what listens on the window and the document, by the browser's own book.
 func (b *tab) listeners() int {
 	b.t.Helper()
-	return value[int](b, "window.listening.size")
+	return chromium.Value[int](b.Tab, "window.listening.size")
 }
 
 // counting keeps book of listeners added with a signal, and of the timers and observers that run,
@@ -87,11 +88,11 @@ const counting = `window.listening = new Set();
 	IntersectionObserver.prototype.disconnect = function () { observing = 0; return disconnect.call(this) };
 	window.ticking = new Set();
 	const set = setTimeout, clear = clearTimeout;
-	window.setTimeout = (fn, ms, ...a) => { const n = set(() => { ticking.delete(n); fn(...a) }, ms); if (ms > 500 && ms != 30000) ticking.add(n); return n };
+	window.setTimeout = (fn, ms, ...a) => { const n = set(() => { ticking.delete(n); fn(...a) }, ms); if (ms > 500 && ms != PATIENCE) ticking.add(n); return n };
 	window.clearTimeout = (n) => { ticking.delete(n); clear(n) };`
 
 func withdrawal(t *testing.T, b *tab) {
-	b.before(counting)
+	b.Before(strings.ReplaceAll(counting, "PATIENCE", fmt.Sprint(chromium.Patience.Milliseconds())))
 	b.site.loader = `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) };
 		ac('init', 'an-org', {});
 		ac('load', 'autotrackUrlChange');
@@ -103,7 +104,7 @@ func withdrawal(t *testing.T, b *tab) {
 	b.open("/")
 	b.banner()
 	atRest := b.listeners()
-	b.press("[data-probity=accept]")
+	b.Press("[data-probity=accept]")
 	b.events("page_viewed", 1)
 	b.events("end_seen", 1)
 	b.site.until(t, b.ctx, "a live stream", func() bool { return len(b.site.streams) == 1 })
@@ -112,25 +113,25 @@ func withdrawal(t *testing.T, b *tab) {
 	}
 
 	// The control is there, and shows what holds.
-	b.press("body > [data-privacy-choices='']")
+	b.Press("body > [data-privacy-choices='']")
 	b.banner()
-	state := value[string](b, `document.querySelector('.probity').innerText`)
+	state := chromium.Value[string](b.Tab, `document.querySelector('.probity').innerText`)
 	for _, want := range []string{"March 14, 2026", "(v3)", "Download receipt", "Withdraw all", "Close"} {
 		if !strings.Contains(state, want) {
 			t.Errorf("the choices don't show %q:\n%s", want, state)
 		}
 	}
-	if n := value[int](b, `document.querySelectorAll('.probity input:checked').length`); n != len(purposes) {
+	if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input:checked').length`); n != len(purposes) {
 		t.Errorf("%d switches are on, want all", n)
 	}
-	b.do(`window.refusing = [...document.querySelectorAll('.probity-acts button')].map(b => b.textContent)`)
+	b.Script(`window.refusing = [...document.querySelectorAll('.probity-acts button')].map(b => b.textContent)`)
 
 	// Something waits in the queue when the visitor withdraws.
-	b.do(`ac('record', 'in_the_queue'); document.querySelector('[data-probity=withdraw_all]').click()`)
-	b.until("!document.cookie && !document.querySelector('.probity')")
+	b.Script(`ac('record', 'in_the_queue'); document.querySelector('[data-probity=withdraw_all]').click()`)
+	b.Until("!document.cookie && !document.querySelector('.probity')")
 	sent := len(b.site.named(""))
-	b.press("#act")
-	b.do(`ac('record', 'too_late'); history.pushState(0, '', '/too/late'); scrollTo(0, 9999); dispatchEvent(new Event('scroll')); dispatchEvent(new Event('pagehide'))`)
+	b.Press("#act")
+	b.Script(`ac('record', 'too_late'); history.pushState(0, '', '/too/late'); scrollTo(0, 9999); dispatchEvent(new Event('scroll')); dispatchEvent(new Event('pagehide'))`)
 	b.calm()
 	if n := len(b.site.named("")); n != sent {
 		t.Errorf("%d events came after the withdrawal: %+v", n-sent, b.site.named("")[sent:])
@@ -139,12 +140,12 @@ func withdrawal(t *testing.T, b *tab) {
 		t.Error("what waited in the queue was sent after the withdrawal")
 	}
 	if n := b.listeners(); n > atRest {
-		t.Errorf("%d listeners stay: %s", n-atRest, value[string](b, `[...listening].map(l => l.type).join()`))
+		t.Errorf("%d listeners stay: %s", n-atRest, chromium.Value[string](b.Tab, `[...listening].map(l => l.type).join()`))
 	}
-	if n := value[int](b, "observing"); n != 0 {
+	if n := chromium.Value[int](b.Tab, "observing"); n != 0 {
 		t.Errorf("%d elements are still observed", n)
 	}
-	if n := value[int](b, "ticking.size"); n > 1 { // the word that it is saved goes away by itself
+	if n := chromium.Value[int](b.Tab, "ticking.size"); n > 1 { // the word that it is saved goes away by itself
 		t.Errorf("%d timers still run", n)
 	}
 	b.site.until(t, b.ctx, "the end of the live stream", func() bool {
@@ -155,7 +156,7 @@ func withdrawal(t *testing.T, b *tab) {
 		}
 		return true
 	})
-	b.holds("local probity_choice")
+	b.Holds("local probity_choice")
 	b.site.mu.Lock()
 	if len(b.site.taken) != 1 || b.site.taken[0]["purposes"] != nil {
 		t.Errorf("the server heard %v; want one withdrawal of everything", b.site.taken)
@@ -164,14 +165,14 @@ func withdrawal(t *testing.T, b *tab) {
 
 	// A new grant is a new visitor, and what the page set up works again.
 	first := b.site.named("page_viewed")[0]
-	if n := value[int](b, `document.querySelectorAll('[data-privacy-choices]').length`); n != 1 {
+	if n := chromium.Value[int](b.Tab, `document.querySelectorAll('[data-privacy-choices]').length`); n != 1 {
 		t.Errorf("%d controls are left after the withdrawal, want one", n)
 	}
-	b.press("body > [data-privacy-choices]")
+	b.Press("body > [data-privacy-choices]")
 	b.banner()
-	b.press("[data-probity=accept]")
+	b.Press("[data-probity=accept]")
 	b.events("page_viewed", 2)
-	b.press("#act")
+	b.Press("#act")
 	again := b.events("buy_clicked", 1)[0]
 	if again.Visitor == first.Visitor || again.Visit == first.Visit {
 		t.Error("the new grant continues the old visitor")
@@ -185,18 +186,18 @@ func threeTabs(t *testing.T, b *tab) {
 	for i, other := range tabs[1:] {
 		other.open("/other")
 		other.events("page_viewed", i+2)
-		other.do(`window.stopped = new Promise(done => { const look = () => ac('record', 'still_here') == 'consent.required' ? done(Date.now()) : setTimeout(look, 20); look() })`)
+		other.Script(`window.stopped = new Promise(done => { const look = () => ac('record', 'still_here') == 'consent.required' ? done(Date.now()) : setTimeout(look, 20); look() })`)
 	}
-	b.do(`window.at = Date.now()`)
-	b.press("[data-privacy-choices]")
+	b.Script(`window.at = Date.now()`)
+	b.Press("[data-privacy-choices]")
 	b.banner()
-	b.do(`window.at = Date.now(); document.querySelector('[data-probity=withdraw_all]').click()`)
-	at := value[float64](b, "at")
+	b.Script(`window.at = Date.now(); document.querySelector('[data-probity=withdraw_all]').click()`)
+	at := chromium.Value[float64](b.Tab, "at")
 	for i, other := range tabs[1:] {
-		if late := value[float64](other, "stopped") - at; late > 1000 {
+		if late := chromium.Value[float64](other.Tab, "stopped") - at; late > 1000 {
 			t.Errorf("tab %d stopped %v ms after the withdrawal", i+2, late)
 		}
-		other.do(`history.pushState(0, '', '/on'); ac('pageview')`)
+		other.Script(`history.pushState(0, '', '/on'); ac('pageview')`)
 	}
 	count := len(b.site.named("page_viewed"))
 	for _, other := range tabs {
@@ -205,41 +206,34 @@ func threeTabs(t *testing.T, b *tab) {
 	if n := len(b.site.named("page_viewed")); n != count {
 		t.Errorf("%d page views after the withdrawal", n-count)
 	}
-	tabs[2].holds("local probity_choice")
+	tabs[2].Holds("local probity_choice")
 }
 
 func offline(t *testing.T, b *tab) {
 	b.choose("/", "accept")
 	b.events("page_viewed", 1)
 	// Load the preference centre once, so that it is there without a network.
-	b.press("[data-privacy-choices]")
+	b.Press("[data-privacy-choices]")
 	b.banner()
-	b.offline(true)
-	b.press("[data-probity=withdraw_all]")
-	b.until("!document.querySelector('.probity')")
-	if got := value[string](b, `ac('record', 'too_late')`); got != "consent.required" {
+	b.Offline(true)
+	b.Press("[data-probity=withdraw_all]")
+	b.Until("!document.querySelector('.probity')")
+	if got := chromium.Value[string](b.Tab, `ac('record', 'too_late')`); got != "consent.required" {
 		t.Errorf("offline, a call after the withdrawal answers %q", got)
 	}
-	if got := value[string](b, `localStorage.probity_choice.split('.')[1]`); got != "n" {
+	if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != "n" {
 		t.Errorf("offline, the device holds %q", got)
 	}
 	if n := len(b.site.asked("/withdraw")); n != 0 {
 		t.Fatalf("the test is not offline: %d withdrawals arrived", n)
 	}
 	made := time.Now()
-	b.offline(false)
+	b.Offline(false)
 	b.site.until(t, b.ctx, "the withdrawal", func() bool { return len(b.site.taken) == 1 })
 	at, err := time.Parse(time.RFC3339, b.site.taken[0]["client_time"].(string))
 	if err != nil || at.After(made) {
 		t.Errorf("the withdrawal says it was made at %v (%v), it was before %v", at, err, made)
 	}
-	b.until("!document.cookie")
-	b.holds("local probity_choice")
-}
-
-// offline takes the network away from the tab, or gives it back.
-func (b *tab) offline(off bool) {
-	b.t.Helper()
-	call(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}}})
-	call(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
+	b.Until("!document.cookie")
+	b.Holds("local probity_choice")
 }
