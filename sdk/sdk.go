@@ -17,23 +17,14 @@ import (
 
 //go:generate go run ./generate
 
+// Files holds the bundled files under dist/, such as dist/ac.js. Every visitor gets the same bytes.
+//
 //go:embed dist
-var dist embed.FS
+var Files embed.FS
 
-// Files holds the bundled files by their base names, such as "ac.js" or "banner.css". Every visitor
-// gets the same bytes.
-var Files fs.FS = bundles()
-
-func bundles() fs.FS {
-	files, err := fs.Sub(dist, "dist")
-	if err != nil {
-		panic(err) // "dist" is a valid path
-	}
-	return files
-}
-
-// File returns the content of the bundled file with this base name and whether there is one.
+// File returns the content of the bundled file with this base name, such as "banner.css", and
+// whether there is one.
 func File(name string) ([]byte, bool) {
-	b, err := fs.ReadFile(Files, name)
+	b, err := fs.ReadFile(Files, "dist/"+name)
 	return b, err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io/fs"
+	"path"
 	"strings"
 	"testing"
 
@@ -61,12 +62,12 @@ func TestEachFileStaysWithinItsBudget(t *testing.T) {
 }
 
 func TestFilesHoldNoCodeThatAStrictPolicyForbids(t *testing.T) {
-	names, err := fs.Glob(sdk.Files, "*.js")
+	names, err := fs.Glob(sdk.Files, "dist/*.js")
 	if err != nil || len(names) != 4 {
 		t.Fatalf("got %v, %v; want four scripts", names, err)
 	}
 	for _, name := range names {
-		content := string(file(t, name))
+		content := string(file(t, path.Base(name)))
 		for _, bad := range []string{"eval(", "new Function", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "navigator.webdriver", "indexedDB", "canvas", "AudioContext", ".plugins"} {
 			if strings.Contains(content, bad) {
 				t.Errorf("%s uses %s", name, bad)
