@@ -84,7 +84,7 @@ func (s *Store) rectify(ctx context.Context, tx *store.Tx, sub id.Subject, r *re
 	if err != nil {
 		return n, err
 	}
-	body, err := s.seal(ctx, tx.TenantID(), sub, "visitor", plain)
+	body, err := s.seal(ctx, tx.TenantID(), sub, "visitor", packedWell, plain)
 	if err != nil {
 		return n, err
 	}
@@ -132,7 +132,7 @@ func (s *Store) rectifyChunks(ctx context.Context, tx *store.Tx, sub id.Subject,
 			continue
 		}
 		changed += n
-		body, err := s.seal(ctx, tx.TenantID(), sub, "chunk", records)
+		body, err := s.seal(ctx, tx.TenantID(), sub, "chunk", packedWell, records)
 		if err != nil {
 			return changed, err
 		}

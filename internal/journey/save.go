@@ -163,11 +163,15 @@ func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, f
 		return nil, err
 	}
 	v.scratch = plain[:0]
-	if c.state, err = s.seal(ctx, t, v.Subject, "visitor", plain); err != nil {
+	how := byte(packedQuickly)
+	if v.Session == nil {
+		how = packedWell
+	}
+	if c.state, err = s.seal(ctx, t, v.Subject, "visitor", how, plain); err != nil {
 		return nil, err
 	}
 	for _, full := range v.tail.full {
-		body, err := s.seal(ctx, t, v.Subject, "chunk", full.bytes)
+		body, err := s.seal(ctx, t, v.Subject, "chunk", packedWell, full.bytes)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +182,7 @@ func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, f
 		e.Actions, e.steps = nil, nil // offers have rows of their own, and progress is of no use any more
 		w := writer{b: []byte{stateVersion}}
 		w.session(e)
-		body, err := s.seal(ctx, t, v.Subject, "session", w.b)
+		body, err := s.seal(ctx, t, v.Subject, "session", packedWell, w.b)
 		if err != nil {
 			return nil, err
 		}
