@@ -85,7 +85,18 @@ func (c *Choice) check(set *settings) error {
 			return fail.Field("purposes", "The choice names a purpose that does not exist.")
 		}
 	}
-	return c.UI.check("banner", "preferences", "form")
+	if err := c.UI.check("banner", "preferences", "form"); err != nil {
+		return err
+	}
+	// The record must not say that somebody accepted all who didn't, or the other way round.
+	for _, p := range set.purposes {
+		yes := c.Purposes[p.ID]
+		if c.UI.Action == "accept_all" && !yes && !(c.GPC && p.Sharing) ||
+			(c.UI.Action == "reject_all" || c.UI.Action == "withdraw_all") && yes {
+			return fail.Field("purposes."+p.ID, "The choice about %q does not fit the action %s.", p.ID, c.UI.Action)
+		}
+	}
+	return nil
 }
 
 func (u *UI) check(components ...string) error {

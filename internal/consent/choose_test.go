@@ -300,6 +300,8 @@ func TestAChoiceMustAnswerEveryPurposeAndNoOther(t *testing.T) {
 		{"a purpose is invented", "purposes", func(c *consent.Choice) { c.Purposes["telepathy"] = true }},
 		{"no component", "ui.component", func(c *consent.Choice) { c.UI.Component = "" }},
 		{"closing the banner is no choice", "ui.action", func(c *consent.Choice) { c.UI.Action = "dismiss" }},
+		{"accepting all leaves one out", "purposes.actions", func(c *consent.Choice) { c.UI.Action = "accept_all" }},
+		{"rejecting all accepts one", "purposes.measure", func(c *consent.Choice) { c.UI.Action = "reject_all" }},
 		{"a negative dwell time", "ui.dwell_ms", func(c *consent.Choice) { c.UI.DwellMS = -1 }},
 		{"an unknown viewport", "ui.viewport", func(c *consent.Choice) { c.UI.Viewport = "watch" }},
 		{"no deployment", "deployment", func(c *consent.Choice) { c.Deployment = uuid.Nil }},
@@ -380,6 +382,23 @@ func TestG4_AnExplicitGrantUnderGPCWinsAndIsMarked(t *testing.T) {
 	}
 	if entry := w.verified(t, out.Receipt); entry["conflicts_with_gpc"] != false {
 		t.Error("a grant of a purpose that shares nothing is marked as a conflict")
+	}
+}
+
+func TestG1_AcceptingAllUnderGPCMayLeaveOutWhatTheSignalRefuses(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	c := w.choice(t, nil, consent.Measure, consent.Actions, consent.Identity, consent.Predict, consent.Support, consent.Sales)
+	c.UI.Action = "accept_all"
+	if _, err := w.Choose(t.Context(), w.tenant, c); !fail.Is(err, fail.Invalid) {
+		t.Errorf("without the signal: %v", err)
+	}
+	c.GPC = true
+	out, err := w.Choose(t.Context(), w.tenant, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Purposes[consent.Marketing] || !out.Purposes[consent.Sales] {
+		t.Errorf("the outcome is %v", out.Purposes)
 	}
 }
 

@@ -141,7 +141,8 @@ func english() Text {
 		Labels: Labels{
 			Accept: "Accept all", Reject: "Reject all", Settings: "Choose", Save: "Save my choice", Back: "Back",
 			On: "On", Off: "Off", Close: "Close", Saved: "Your choice is saved.", Manage: "Privacy choices",
-			WithdrawAll: "Withdraw all", Current: "Your current choice",
+			WithdrawAll: "Withdraw all", Current: "Your current choice", Details: "Read the full notice",
+			GPC: "Your browser sends Global Privacy Control. We treat it as a refusal of advertising.",
 		},
 		Sections: []Section{
 			{"Who is responsible", []string{
@@ -197,7 +198,8 @@ func german() Text {
 		Labels: Labels{
 			Accept: "Alle annehmen", Reject: "Alle ablehnen", Settings: "Auswählen", Save: "Auswahl speichern", Back: "Zurück",
 			On: "An", Off: "Aus", Close: "Schließen", Saved: "Ihre Auswahl ist gespeichert.", Manage: "Datenschutz-Auswahl",
-			WithdrawAll: "Alles zurücknehmen", Current: "Ihre aktuelle Auswahl",
+			WithdrawAll: "Alles zurücknehmen", Current: "Ihre aktuelle Auswahl", Details: "Ganzen Hinweis lesen",
+			GPC: "Ihr Browser sendet Global Privacy Control. Wir werten das als Ablehnung von Werbung.",
 		},
 		Sections: []Section{
 			{"Wer verantwortlich ist", []string{

@@ -184,5 +184,6 @@ func (l Labels) byName() map[string]string {
 	return map[string]string{
 		"accept": l.Accept, "reject": l.Reject, "settings": l.Settings, "save": l.Save, "back": l.Back, "on": l.On, "off": l.Off,
 		"close": l.Close, "saved": l.Saved, "manage": l.Manage, "withdraw_all": l.WithdrawAll, "current": l.Current,
+		"details": l.Details, "gpc": l.GPC,
 	}
 }

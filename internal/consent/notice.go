@@ -80,6 +80,8 @@ type Labels struct {
 	Manage      string `json:"manage"`
 	WithdrawAll string `json:"withdraw_all"`
 	Current     string `json:"current"`
+	Details     string `json:"details"` // the link to the full notice
+	GPC         string `json:"gpc"`     // shown while the browser sends Global Privacy Control
 }
 
 // Controller is who decides about the data, as the notice names it (Art. 13(1)(a) and (b)).

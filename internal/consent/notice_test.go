@@ -50,7 +50,19 @@ func TestL3_TheNoticeIsTheSameBytesForEverAndItsDigestIsInTheLedger(t *testing.T
 			if n.SHA256 != hex.EncodeToString(sum[:]) || n.Language != lang || n.Version != 1 {
 				t.Errorf("the notice says %s %s %d", n.SHA256, n.Language, n.Version)
 			}
-			for _, s := range []string{n.Title, n.Controller, n.Labels.Accept, n.Labels.Reject, n.Labels.Settings} {
+			words := []string{n.Title, n.Intro, n.Controller, n.WithdrawHint}
+			for _, p := range n.Purposes {
+				words = append(words, p.Title, p.Description)
+			}
+			labels := map[string]string{}
+			encoded, err := json.Marshal(n.Labels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(encoded, &labels); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range append(words, slices.Collect(maps.Values(labels))...) {
 				if !bytes.Contains(artefact, []byte(s)) {
 					t.Errorf("the artefact lacks %q", s)
 				}
@@ -128,7 +140,7 @@ func TestANoticeHasTheWireFormatOfTheBanner(t *testing.T) {
 		t.Errorf("the members are %v", names)
 	}
 	labels := slices.Sorted(maps.Keys(got["labels"].(map[string]any)))
-	if strings.Join(labels, " ") != "accept back close current manage off on reject save saved settings withdraw_all" {
+	if strings.Join(labels, " ") != "accept back close current details gpc manage off on reject save saved settings withdraw_all" {
 		t.Errorf("the labels are %v", labels)
 	}
 }
