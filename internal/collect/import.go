@@ -70,7 +70,6 @@ func PastVisitor(name string) string { return "import:" + name }
 // Web, for the whole request; after Unavailable some visitors' events may be stored, and the request
 // is to be repeated.
 func (c *Collector) Import(ctx context.Context, t id.Tenant, req Request) (*Imported, error) {
-	received := c.now()
 	h, err := event.DecodeHistory(req.Body)
 	if err != nil {
 		return nil, c.refused(err)
@@ -95,6 +94,9 @@ func (c *Collector) Import(ctx context.Context, t id.Tenant, req Request) (*Impo
 		}
 	}
 
+	// Stamped behind the declaration, which may have been made for this very request, and before the
+	// gate is asked.
+	received := c.now()
 	result := sharedResult{Imported: Imported{Refused: []PastRefusal{}}}
 	visitors := make(map[string][]int)
 	var order []string

@@ -249,4 +249,33 @@ func TestManyVisitorsImportTogether(t *testing.T) {
 	}
 }
 
-var _ collect.Declarations = (*consent.Room)(nil)
+// slowDeclarations takes a second to declare.
+type slowDeclarations struct {
+	*consent.Room
+	h *house
+}
+
+func (s slowDeclarations) Declare(ctx context.Context, t id.Tenant, d consent.Declaration) (string, error) {
+	s.h.clk.Advance(time.Second)
+	return s.Room.Declare(ctx, t, d)
+}
+
+// TestTheFirstImportIsReceivedAfterItsDeclaration: the events of the request for which the basis was
+// declared carried an earlier time of receipt, and were dropped when they were processed.
+func TestTheFirstImportIsReceivedAfterItsDeclaration(t *testing.T) {
+	h := newHouse(t)
+	h.deps.Declarations = slowDeclarations{h.consent, h}
+	h.Collector = collect.New(h.deps)
+	if _, err := h.Import(t.Context(), h.tenant, past(h, pastItem("u1", 1, ""))); err != nil {
+		t.Fatal(err)
+	}
+	r, err := collect.DecodeRecord(h.log.records[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range h.events(t) {
+		if !h.consent.AllowedAt(t.Context(), h.tenant, r.Subject, e.Purpose, consent.Ground(e.Ground), e.Received) {
+			t.Fatalf("received at %s, which is before its ground", e.Received)
+		}
+	}
+}
