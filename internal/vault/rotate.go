@@ -114,13 +114,6 @@ UPDATE tenant_secret SET epoch = $1, wrapped = $2 WHERE tenant_id = $3 AND name 
 	})
 }
 
-// wrappedSubject is a row of subject_key.
-type wrappedSubject struct {
-	subject        id.Subject
-	version, epoch int64
-	wrapped        []byte
-}
-
 // rewrapSubjects wraps the subjects' keys anew, batch by batch. Keys made meanwhile are wrapped in
 // the new epoch already; keys shredded meanwhile stay shredded, because only rows still there are
 // updated.

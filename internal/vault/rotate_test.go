@@ -326,6 +326,47 @@ func TestKeysMadeWhileRotatingAreNeverLost(t *testing.T) {
 	})
 }
 
+func TestReadingGoesOnWhileEpochsComeAndGo(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		clk := clock.NewFake(origin)
+		reader, rotator := openVault(t, db, clk), openVault(t, db, clk)
+		b := settle(t, rotator, 3)
+		var (
+			wg      sync.WaitGroup
+			stop    = make(chan struct{})
+			reading = make(chan struct{})
+		)
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for i, s := range b.subjects {
+					reader.Forget(b.tenant, s)
+					if _, err := reader.Open(ctx, b.tenant, s, nil, b.sealed[i]); err != nil {
+						t.Errorf("open: %v", err)
+						return
+					}
+				}
+				if n == 0 {
+					close(reading)
+				}
+			}
+		})
+		<-reading
+		for range 8 {
+			if err := rotator.Rotate(ctx, b.tenant); err != nil {
+				t.Errorf("rotate: %v", err)
+			}
+		}
+		close(stop)
+		wg.Wait()
+	})
+}
+
 func TestSubjectsShreddedWhileRotatingStayShredded(t *testing.T) {
 	db := storetest.SQLite(t)
 	ctx := t.Context()

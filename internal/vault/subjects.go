@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/cipher"
 	"database/sql"
 	"errors"
 	"slices"
@@ -159,19 +160,32 @@ func (v *Vault) readSubjectKey(ctx context.Context, t id.Tenant, s id.Subject) (
 	if err != nil {
 		return dataKey{}, err
 	}
-	if v.clk.Now().Sub(r.loaded) > v.opts.CacheTTL {
-		// Epochs that were destroyed elsewhere leave this process's memory, too.
-		if r, err = v.reload(ctx, t); err != nil {
+	stale := v.clk.Now().Sub(r.loaded) > v.opts.CacheTTL // epochs destroyed elsewhere must leave this process's memory, too
+	for range 8 {
+		if stale {
+			if r, err = v.reload(ctx, t); err != nil {
+				return dataKey{}, err
+			}
+		}
+		k, err := v.fetchSubjectKey(ctx, t, s)
+		if err != nil {
 			return dataKey{}, err
 		}
+		if kek := r.keks[k.epoch]; kek != nil {
+			return k.unwrap(t, kek)
+		}
+		// A rotation came between reading the epochs and reading the key, or happened elsewhere.
+		stale = true
 	}
-	var (
-		version, epoch int64
-		wrapped        []byte
-	)
-	err = v.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+	return dataKey{}, errStaleRing
+}
+
+// fetchSubjectKey reads the subject's wrapped key. Errors: ErrShredded, ErrNoKey.
+func (v *Vault) fetchSubjectKey(ctx context.Context, t id.Tenant, s id.Subject) (wrappedSubject, error) {
+	k := wrappedSubject{subject: s}
+	err := v.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		err := tx.QueryRow(ctx, "SELECT version, epoch, wrapped FROM subject_key WHERE tenant_id = $1 AND subject = $2", t, s).
-			Scan(&version, &epoch, &wrapped)
+			Scan(&k.version, &k.epoch, &k.wrapped)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -185,18 +199,19 @@ func (v *Vault) readSubjectKey(ctx context.Context, t id.Tenant, s id.Subject) (
 		}
 		return ErrShredded
 	})
-	if err != nil {
-		return dataKey{}, err
-	}
-	if r.keks[epoch] == nil {
-		if r, err = v.reload(ctx, t); err != nil {
-			return dataKey{}, err
-		}
-		if r.keks[epoch] == nil {
-			return dataKey{}, errStaleRing
-		}
-	}
-	key, err := unwrap(r.keks[epoch], dekAAD(t, s, version, epoch), wrapped)
+	return k, err
+}
+
+// wrappedSubject is a row of subject_key.
+type wrappedSubject struct {
+	subject        id.Subject
+	version, epoch int64
+	wrapped        []byte
+}
+
+// unwrap opens the key with the KEK of its epoch.
+func (k *wrappedSubject) unwrap(t id.Tenant, kek cipher.AEAD) (dataKey, error) {
+	key, err := unwrap(kek, dekAAD(t, k.subject, k.version, k.epoch), k.wrapped)
 	if err != nil {
 		return dataKey{}, err
 	}
@@ -205,5 +220,5 @@ func (v *Vault) readSubjectKey(ctx context.Context, t id.Tenant, s id.Subject) (
 	if err != nil {
 		return dataKey{}, err
 	}
-	return dataKey{aead: aead, version: uint32(version)}, nil
+	return dataKey{aead: aead, version: uint32(k.version)}, nil
 }
