@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"crypto/cipher"
+	"maps"
 
 	"probity/internal/fail"
 	"probity/internal/id"
@@ -79,6 +81,8 @@ func (v *Vault) auditTenant(ctx context.Context, t id.Tenant) (keys, broken int6
 		clear(plain)
 		count(err)
 	}
+	// A rotation may go on meanwhile: rows read before it are opened with the epoch they were read in.
+	keks := maps.Clone(r.keks)
 	// Rows of every epoch: those wrapped before an epoch that doesn't exist yet.
 	const everyEpoch = 1<<63 - 1
 	for last := (id.Subject{}); ; {
@@ -87,20 +91,20 @@ func (v *Vault) auditTenant(ctx context.Context, t id.Tenant) (keys, broken int6
 			return keys, broken, err
 		}
 		for i := range rows {
-			if r.keks[rows[i].epoch] == nil {
-				if r, err = v.reload(ctx, t); err != nil { // a rotation goes on meanwhile
+			if keks[rows[i].epoch] == nil {
+				if r, err = v.reload(ctx, t); err != nil {
 					return keys, broken, err
 				}
+				maps.Copy(keks, r.keks)
 			}
-			count(rows[i].opens(t, r))
+			count(rows[i].opens(t, keks[rows[i].epoch]))
 		}
 		last = rows[len(rows)-1].subject
 	}
 }
 
-// opens tells whether the key can be unwrapped.
-func (k *wrappedSubject) opens(t id.Tenant, r *ring) error {
-	kek := r.keks[k.epoch]
+// opens tells whether the key can be unwrapped with kek, which may be nil.
+func (k *wrappedSubject) opens(t id.Tenant, kek cipher.AEAD) error {
 	if kek == nil {
 		return errStaleRing
 	}
