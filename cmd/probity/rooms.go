@@ -125,6 +125,15 @@ func (r *rooms) tenants(ctx context.Context) ([]id.Tenant, error) {
 	return list, nil
 }
 
+// organisationName is how pages for visitors call the controller.
+func (r *rooms) organisationName(ctx context.Context) string {
+	o, err := r.org.Organisation(ctx, r.tenant)
+	if err != nil {
+		return "the operator of this website"
+	}
+	return o.Name
+}
+
 func (r *rooms) mayPredict(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool {
 	_, err := r.consent.Gate(ctx, t, s, purpose)
 	return err == nil

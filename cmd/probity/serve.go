@@ -15,6 +15,7 @@ import (
 
 	"probity/internal/api"
 	"probity/internal/fail"
+	"probity/internal/privacy"
 	"probity/sdk"
 )
 
@@ -69,6 +70,9 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
+	mux.Handle("/privacy/", privacy.New(privacy.Deps{
+		Tenant: r.tenant, Name: r.organisationName, Subjects: r.subjects, Consent: r.consent, Rights: r.rights, Logger: log,
+	}))
 	var also func(context.Context) error
 	if more != nil {
 		if also, err = more(ctx, r, base, mux); err != nil {
