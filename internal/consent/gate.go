@@ -43,7 +43,25 @@ type view struct {
 	loaded time.Time
 	own    []Record
 	others [][]Record // one list for each other subject of the person
-	states map[string]State
+	open   []decision // what is recorded about each purpose, as it was when loaded
+}
+
+// decision is the part of a State that the gate needs. There are many views, so it is small.
+type decision struct {
+	purpose string
+	status  Status
+	until   int64 // microseconds since 1970 UTC; 0: no end
+	ledger  int64
+}
+
+// decide returns what is recorded about a purpose; its status is empty if nothing is.
+func (v *view) decide(purpose string) decision {
+	for i := range v.open {
+		if v.open[i].purpose == purpose {
+			return v.open[i]
+		}
+	}
+	return decision{}
 }
 
 func newGate() *gate {
@@ -184,11 +202,11 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	if err != nil {
 		return Ground{}, err
 	}
-	st, ok := v.states[purpose]
-	if ok && st.Status == Given && (st.Until.IsZero() || now.Before(st.Until)) {
-		return Ground{Basis: string(Consent), Ledger: st.Ledger}, nil
+	d := v.decide(purpose)
+	if d.status == Given && (d.until == 0 || now.UnixMicro() < d.until) {
+		return Ground{Basis: string(Consent), Ledger: d.ledger}, nil
 	}
-	if ok && st.Status.denies() {
+	if d.status.denies() {
 		return Ground{}, required(purpose)
 	}
 	if d := set.declared(deployment, purpose, now); d != nil {
@@ -304,6 +322,12 @@ func (r *Room) load(ctx context.Context, o owner, now time.Time) (*view, error) 
 	if err != nil {
 		return nil, unavailable(err, "read the state of consent")
 	}
-	v.states = fold(v.own, v.others, now, set.materialAt(now))
+	for _, st := range fold(v.own, v.others, now, set.materialAt(now)) {
+		d := decision{purpose: st.Purpose, status: st.Status, ledger: st.Ledger}
+		if !st.Until.IsZero() {
+			d.until = st.Until.UnixMicro()
+		}
+		v.open = append(v.open, d)
+	}
 	return v, nil
 }

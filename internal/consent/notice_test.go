@@ -172,6 +172,7 @@ func TestW13_AMaterialChangeSuspendsGrantsAndLeavesRefusals(t *testing.T) {
 		w := newWorld(t, db)
 		out := w.choose(t, nil, consent.Measure)
 		w.open(t, out.Subject, consent.Measure)
+		elsewhere := w.room()
 		w.fake.Advance(time.Hour)
 		if _, err := w.Publish(t.Context(), w.tenant, draft()); err != nil {
 			t.Fatal(err)
@@ -182,8 +183,15 @@ func TestW13_AMaterialChangeSuspendsGrantsAndLeavesRefusals(t *testing.T) {
 		w.fake.Advance(time.Hour)
 		d := draft()
 		d.Material = true
+		if _, err := elsewhere.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
 			t.Fatal(err)
+		}
+		w.fake.Advance(consent.CacheLife)
+		if _, err := elsewhere.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+			t.Errorf("another process did not notice the material change: %v", err)
 		}
 		if w.open(t, out.Subject, consent.Measure) {
 			t.Error("a material change left the grant in force")

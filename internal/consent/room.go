@@ -33,7 +33,7 @@ const (
 	NonceLife     = 24 * time.Hour       // from showing a notice to the choice
 	CacheLife     = 5 * time.Second      // after it a choice recorded by another process counts here, announced or not
 	stateLife     = time.Minute          // after it a merge made by another process counts here, announced or not
-	cacheSubjects = 1 << 15              // states remembered at least
+	cacheSubjects = 1 << 14              // states remembered at least, about 1 KB each
 )
 
 // Keys seals ledger entries and makes the nonce key. *vault.Vault implements it.

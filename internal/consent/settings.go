@@ -196,8 +196,8 @@ func (r *Room) snapshot(ctx context.Context, t id.Tenant, old *settings, now tim
 		if s, err = readSettings(ctx, tx, now); err != nil {
 			return err
 		}
-		if old == nil {
-			return nil
+		if old == nil || len(old.notices) != len(s.notices) {
+			return nil // a new notice may suspend anybody's grant
 		}
 		recorded, err := recordedAfter(ctx, tx, old.seen)
 		if err != nil || len(recorded) > maxChanged {
