@@ -49,7 +49,7 @@ var importPurposes = []string{PurposeMeasure, PurposeActions, "predict"}
 
 // importWorkers is how many visitors of one import are stored at the same time, so that they share
 // durable writes.
-const importWorkers = 32
+const importWorkers = 256
 
 // Channel returns what stands for the import of history in place of a deployment: in the events and
 // in the declared basis. A basis that was declared for history must not open the door for the live

@@ -28,7 +28,7 @@ type Options struct {
 	State       string       // where progress is kept; empty: File + ".replay"
 	Restart     bool         // begin at the first row whatever the state says
 	SkipInvalid bool         // count and leave out rows that are no events, instead of stopping
-	BatchRows   int          // events in a request; 0 means 1000, at most 2000
+	BatchRows   int          // events in a request; 0 means 2000, which is the most
 	Progress    io.Writer    // where progress is shown, such as os.Stderr; nil: nowhere
 	HTTP        *http.Client // nil: one with a timeout of two minutes
 	Clock       clock.Clock  // nil: the system's
@@ -112,7 +112,7 @@ func open(o *Options) (*run, error) {
 		o.State = o.File + ".replay"
 	}
 	if o.BatchRows <= 0 {
-		o.BatchRows = 1000
+		o.BatchRows = maxRows
 	}
 	o.BatchRows = min(o.BatchRows, maxRows)
 	if o.Clock == nil {
