@@ -175,7 +175,7 @@ func TestSealingIntoABufferWithRoomAllocatesNothing(t *testing.T) {
 		}
 	})
 	// A garbage collection may empty the pool of buffers in between.
-	if allocs >= 1 {
+	if allocs >= 1 && !raced {
 		t.Errorf("%v allocations for sealing and opening once", allocs)
 	}
 }
