@@ -170,7 +170,7 @@ func english() Text {
 			}},
 			{"How long it is kept", []string{
 				"Your choice is valid for six months (182 days). Then we ask again.",
-				"Records of single visits are deleted after 13 months at the latest. When you withdraw consent, what rested only on it can be erased at once.",
+				"Records of your visits are deleted when you ask for it, and otherwise once the controller no longer needs them for the purposes you accepted.",
 				"The proof of your choice is kept as long as a claim could be made about it.",
 			}},
 			{"Your rights", []string{
@@ -227,7 +227,7 @@ func german() Text {
 			}},
 			{"Wie lange sie bleiben", []string{
 				"Ihre Auswahl gilt sechs Monate (182 Tage). Dann fragen wir erneut.",
-				"Aufzeichnungen einzelner Besuche werden spätestens nach 13 Monaten gelöscht. Nehmen Sie Ihre Einwilligung zurück, kann sofort gelöscht werden, was nur auf ihr beruhte.",
+				"Aufzeichnungen Ihrer Besuche werden gelöscht, wenn Sie es verlangen, und sonst, sobald der Verantwortliche sie für die angenommenen Zwecke nicht mehr braucht.",
 				"Den Nachweis Ihrer Auswahl bewahren wir auf, solange sich daraus Ansprüche ergeben können.",
 			}},
 			{"Ihre Rechte", []string{
