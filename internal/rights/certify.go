@@ -124,17 +124,6 @@ func (r *Room) stepCertify(ctx context.Context, j *job) error {
 	return nil
 }
 
-// destroyKey shreds a request's own key and notes that it is gone.
-func (r *Room) destroyKey(ctx context.Context, t id.Tenant, request uuid.UUID, key id.Subject) error {
-	if err := r.Keys.Shred(ctx, t, key); err != nil {
-		return err
-	}
-	return r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE rights_request SET key_destroyed = TRUE WHERE tenant_id = $1 AND id = $2`, t, request[:])
-		return err
-	})
-}
-
 // Certificate returns the signed certificate of a completed erasure or rectification as a file for
 // probity verify. It fails with NotFound if there is none (yet).
 func (r *Room) Certificate(ctx context.Context, t id.Tenant, request uuid.UUID) ([]byte, error) {

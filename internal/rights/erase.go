@@ -35,13 +35,14 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 }
 
 // stepShred destroys the keys. From here on nothing the person ever sent can be read, whatever
-// happens to the rest of the procedure. Packages made for the person lose their keys too.
+// happens to the rest of the procedure. Other requests of the person, with packages made for them,
+// lose their keys too.
 func (r *Room) stepShred(ctx context.Context, j *job) error {
-	packages, err := r.packageKeys(ctx, j.tenant, j.work.Subjects)
+	requests, err := r.requestKeys(ctx, j.tenant, j.work.Subjects)
 	if err != nil {
 		return err
 	}
-	keys := slices.Concat(j.work.Subjects, packages)
+	keys := slices.Concat(j.work.Subjects, requests)
 	if len(keys) > 0 {
 		if err := r.Keys.Shred(ctx, j.tenant, keys...); err != nil {
 			return err
@@ -51,7 +52,7 @@ func (r *Room) stepShred(ctx context.Context, j *job) error {
 	return r.step(ctx, j, stepDelete, Erasing, func(_ *store.Tx, j *job) error {
 		j.report.add("keys", "destroyed", []Count{
 			{"data keys of the person", int64(len(j.work.Subjects))},
-			{"keys of access packages", int64(len(packages))},
+			{"keys of other requests and their packages", int64(len(requests))},
 		})
 		return nil
 	})
@@ -111,11 +112,11 @@ func (r *Room) stepDelete(ctx context.Context, j *job) error {
 		}
 	}
 	return r.step(ctx, j, stepRetrain, Erasing, func(tx *store.Tx, j *job) error {
-		packages, err := r.deletePackages(ctx, tx, j.work.Subjects)
+		requests, err := forgetRequests(ctx, tx, j.work.Subjects)
 		if err != nil {
 			return err
 		}
-		j.report.add("packages", "deleted", []Count{{"access packages", packages}})
+		j.report.add("requests", "contents deleted", []Count{{"other requests and their packages", requests}})
 		// Events that were on their way when the tombstones were set may have brought rows back.
 		return r.People.Erase(ctx, tx, j.work.Subjects)
 	})

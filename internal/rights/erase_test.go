@@ -176,6 +176,58 @@ func leftover(t *testing.T, h *house, s id.Subject) {
 	}
 }
 
+func TestAnErasureTakesWhatOtherRequestsHoldWithIt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		p := h.newPerson(t)
+		change := h.carryOut(t, rights.Request{
+			Type: rights.Rectification, Who: rights.Who{EmailAddresses: []string{p.email}},
+			Replacements: []rights.ReplacementTerm{{Type: "PHONE", Existing: p.phone, Updated: "+46709998877"}},
+		})
+		if len(change.Who.EmailAddresses) == 0 || len(change.Replacements) == 0 {
+			t.Fatalf("the correction does not say what it was about: %+v", change)
+		}
+		// An access request that is still waiting when the erasure runs.
+		waiting := h.submit(t, rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: []string{p.email}}})
+		if q := h.carryOut(t, rights.Request{Type: rights.Erasure, Who: rights.Who{Subjects: []id.Subject{p.subject}}}); q.State != rights.Verified {
+			t.Fatalf("the erasure is %s: %s %+v", q.State, q.Problem, q.Report)
+		}
+		for _, request := range []*rights.Request{change, waiting} {
+			q, err := h.Get(t.Context(), h.t, request.ID)
+			if err != nil || !q.State.Final() {
+				t.Fatalf("the %s is %s, %v", q.Type, q.State, err)
+			}
+			if len(q.Who.EmailAddresses) > 0 || len(q.Replacements) > 0 || q.Package != nil {
+				t.Errorf("the %s still holds %+v %+v", q.Type, q.Who, q.Replacements)
+			}
+		}
+	})
+}
+
+func TestARequestWhoseKeyIsGoneEndsAndSaysWhy(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	p := h.newPerson(t)
+	q := h.submit(t, rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: []string{p.email}}})
+	// The key of the request, as an erasure of the person would destroy it.
+	var key id.Subject
+	err := h.db.Tenant(h.t).Read(t.Context(), func(tx *store.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT data_key FROM rights_request WHERE tenant_id = $1 AND id = $2`, h.t, q.ID).Scan(&key)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.keys.Shred(t.Context(), h.t, key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done, err := h.Get(t.Context(), h.t, q.ID)
+	if err != nil || done.State != rights.Failed || !strings.Contains(done.Problem, "erased") {
+		t.Errorf("the request is %s (%s), %v", done.State, done.Problem, err)
+	}
+}
+
 func TestAnErasureThatLeavesARowAnywhereIsNotComplete(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	p := h.newPerson(t)

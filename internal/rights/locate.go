@@ -20,9 +20,19 @@ func (r *Room) stepLocate(ctx context.Context, j *job) error {
 	case Rectification:
 		next, state = stepRewrite, Rewriting
 	}
-	return r.step(ctx, j, next, state, func(_ *store.Tx, j *job) error {
+	return r.step(ctx, j, next, state, func(tx *store.Tx, j *job) error {
 		j.work.Subjects = subjects
 		j.report.Found, j.report.Matched = len(subjects), len(subjects) > 0
+		if j.typ == Erasure {
+			return nil
+		}
+		for _, s := range subjects {
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO rights_request_subject (tenant_id, request_id, subject) VALUES ($1, $2, $3)
+				ON CONFLICT DO NOTHING`, j.tenant, j.id[:], s); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }

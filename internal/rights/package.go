@@ -73,13 +73,6 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 				return err
 			}
 		}
-		for _, s := range j.work.Subjects {
-			if _, err := tx.Exec(ctx, `
-				INSERT INTO rights_package_subject (tenant_id, package_id, subject) VALUES ($1, $2, $3)`,
-				j.tenant, pack[:], s); err != nil {
-				return err
-			}
-		}
 		return nil
 	})
 }
@@ -134,7 +127,7 @@ func (r *Room) ownSection(ctx context.Context, t id.Tenant, subjects []id.Subjec
 	type download struct {
 		At   string `json:"at"`
 		By   string `json:"by"`
-		Name string `json:"package"`
+		Name string `json:"package,omitempty"`
 	}
 	type entry struct {
 		Request   uuid.UUID  `json:"request"`
@@ -163,7 +156,10 @@ func (r *Room) ownSection(ctx context.Context, t id.Tenant, subjects []id.Subjec
 				if err := rows.Scan(&d.By, &at); err != nil {
 					return err
 				}
-				d.At, d.Name = stamp(micro(at)), q.Package.Name
+				d.At = stamp(micro(at))
+				if q.Package != nil {
+					d.Name = q.Package.Name
+				}
 				e.Downloads = append(e.Downloads, d)
 			}
 			return rows.Err()
@@ -172,7 +168,7 @@ func (r *Room) ownSection(ctx context.Context, t id.Tenant, subjects []id.Subjec
 	}
 	return Section{
 		File: "rights/requests", Title: "Your earlier requests",
-		About: "Requests about your data that led to a file, and who downloaded it.",
+		About: "Requests about your data, and who downloaded the files made for them.",
 		Data:  list,
 	}, err
 }
@@ -312,138 +308,4 @@ func (r *Room) Redeem(ctx context.Context, pack uuid.UUID, until int64, mac stri
 
 func (r *Room) ticketMAC(ctx context.Context, t id.Tenant, pack uuid.UUID, until int64) ([]byte, error) {
 	return r.Keys.BlindIndex(ctx, t, "rights.ticket", pack.String()+"/"+strconv.FormatInt(until, 10))
-}
-
-// packageKeys returns the keys of the packages about any of the subjects.
-func (r *Room) packageKeys(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]id.Subject, error) {
-	var keys []id.Subject
-	err := r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		keys = nil
-		return packagesOf(ctx, tx, subjects, func(_ uuid.UUID, key id.Subject) { keys = append(keys, key) })
-	})
-	return keys, err
-}
-
-// deletePackages deletes the packages about any of the subjects and tells how many there were.
-func (r *Room) deletePackages(ctx context.Context, tx *store.Tx, subjects []id.Subject) (int64, error) {
-	var packs []uuid.UUID
-	if err := packagesOf(ctx, tx, subjects, func(pack uuid.UUID, _ id.Subject) { packs = append(packs, pack) }); err != nil {
-		return 0, err
-	}
-	for _, pack := range packs {
-		if err := deletePackage(ctx, tx, pack); err != nil {
-			return 0, err
-		}
-	}
-	return int64(len(packs)), nil
-}
-
-func packagesOf(ctx context.Context, tx *store.Tx, subjects []id.Subject, each func(pack uuid.UUID, key id.Subject)) error {
-	seen := make(map[uuid.UUID]bool)
-	for _, s := range subjects {
-		rows, err := tx.Query(ctx, `
-			SELECT p.id, p.data_key FROM rights_package p
-			JOIN rights_package_subject ps ON ps.tenant_id = p.tenant_id AND ps.package_id = p.id
-			WHERE ps.tenant_id = $1 AND ps.subject = $2`, tx.TenantID(), s)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var pack uuid.UUID
-			var key id.Subject
-			if err := rows.Scan(&pack, &key); err != nil {
-				rows.Close()
-				return err
-			}
-			if !seen[pack] {
-				seen[pack] = true
-				each(pack, key)
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func deletePackage(ctx context.Context, tx *store.Tx, pack uuid.UUID) error {
-	t := tx.TenantID()
-	for _, query := range []string{
-		`DELETE FROM rights_package_subject WHERE tenant_id = $1 AND package_id = $2`,
-		`DELETE FROM rights_package_part WHERE tenant_id = $1 AND package_id = $2`,
-		`UPDATE rights_request SET sealed = NULL
-		 WHERE tenant_id = $1 AND id IN (SELECT request_id FROM rights_package WHERE tenant_id = $1 AND id = $2)`,
-		`DELETE FROM rights_package WHERE tenant_id = $1 AND id = $2`,
-	} {
-		if _, err := tx.Exec(ctx, query, t, pack[:]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Expire deletes packages whose time is over, with what their requests held about the person, and
-// destroys the keys of requests that need none any more. It returns how many packages went. It is
-// idempotent and runs in the background of Run.
-func (r *Room) Expire(ctx context.Context) (int, error) {
-	type due struct {
-		t    id.Tenant
-		id   uuid.UUID
-		key  id.Subject
-		pack uuid.UUID
-	}
-	var packs, keys []due
-	now := r.Clock.Now().UnixMicro()
-	err := r.DB.Read(ctx, func(tx *store.Tx) error {
-		packs, keys = nil, nil
-		rows, err := tx.Query(ctx, `SELECT tenant_id, id FROM rights_package WHERE expires_at <= $1`, now)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var d due
-			if err := rows.Scan(&d.t, &d.pack); err != nil {
-				rows.Close()
-				return err
-			}
-			packs = append(packs, d)
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, d := range packs {
-		if err := r.DB.Tenant(d.t).Write(ctx, func(tx *store.Tx) error { return deletePackage(ctx, tx, d.pack) }); err != nil {
-			return 0, err
-		}
-	}
-	err = r.DB.Read(ctx, func(tx *store.Tx) error {
-		keys = nil
-		rows, err := tx.Query(ctx, `
-			SELECT tenant_id, id, data_key FROM rights_request
-			WHERE finished_at IS NOT NULL AND sealed IS NULL AND NOT key_destroyed`)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var d due
-			if err := rows.Scan(&d.t, &d.id, &d.key); err != nil {
-				rows.Close()
-				return err
-			}
-			keys = append(keys, d)
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return len(packs), err
-	}
-	for _, d := range keys {
-		if err := r.destroyKey(ctx, d.t, d.id, d.key); err != nil {
-			return len(packs), err
-		}
-	}
-	return len(packs), nil
 }

@@ -149,10 +149,9 @@ type Report struct {
 
 // StoreReport is what happened in one store.
 type StoreReport struct {
-	Store   string  `json:"store"`
-	Did     string  `json:"did"` // "deleted", "rewritten", "exported", "key destroyed", "suppressed"
-	Counts  []Count `json:"counts"`
-	Remains int64   `json:"remains"` // rows found when it was read again
+	Store  string  `json:"store"`
+	Did    string  `json:"did"` // such as "deleted", "rewritten", "exported"
+	Counts []Count `json:"counts"`
 }
 
 // Count is a number of records of one kind. Zero is a statement too: it was looked at.

@@ -45,6 +45,8 @@ type job struct {
 	typ      Type
 	step     string
 	received time.Time
+	sealed   []byte // content and work, as stored
+	worked   []byte
 	content  content
 	work     work
 	report   Report
@@ -62,8 +64,8 @@ type work struct {
 
 var errLostLease = errors.New("another process carries the request out")
 
-// Run carries out requests until ctx ends, two at a time, and deletes packages that have expired.
-// Several processes may run over one database: each request is leased to one of them.
+// Run carries out requests until ctx ends, two at a time, and has old ones forget whom they were
+// about. Several processes may run over one database: each request is leased to one of them.
 func (r *Room) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range 2 {
@@ -88,7 +90,7 @@ func (r *Room) Run(ctx context.Context) error {
 		defer hourly.Stop()
 		for {
 			if _, err := r.Expire(ctx); err != nil && ctx.Err() == nil {
-				r.Logger.ErrorContext(ctx, "expired packages can't be deleted", "error", err)
+				r.Logger.ErrorContext(ctx, "old requests can't forget what they hold", "error", err)
 			}
 			select {
 			case <-hourly.C:
@@ -110,10 +112,25 @@ func (r *Room) Work(ctx context.Context) (int, error) {
 		}
 		// Another runner may take the next one meanwhile.
 		r.announce()
+		if err := r.load(ctx, j); err != nil {
+			err = r.postpone(ctx, j, err)
+			if err != nil {
+				return n, err
+			}
+			continue
+		}
 		if err := r.carryOut(ctx, j); err != nil {
 			return n, err
 		}
 	}
+}
+
+// load opens what the job is about and what its earlier steps left.
+func (r *Room) load(ctx context.Context, j *job) error {
+	if err := r.openInto(ctx, j, "content", j.sealed, &j.content); err != nil {
+		return err
+	}
+	return r.openInto(ctx, j, "work", j.worked, &j.work)
 }
 
 // carryOut takes the job from step to step to its end. An error of a step is noted in the request
@@ -162,12 +179,11 @@ func (r *Room) do(ctx context.Context, j *job) error {
 	return fail.New(fail.Internal, "a request stands at a step that this version does not know")
 }
 
-// claim leases the request that has been due for longest, or returns nil.
+// claim leases the request that has been due for longest, or returns nil. Load it before use.
 func (r *Room) claim(ctx context.Context) (*job, error) {
 	now := r.Clock.Now()
 	lease := uuid.New()
 	var j *job
-	var sealed, worked []byte
 	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		j = &job{lease: lease, ledger: -1}
 		var report string
@@ -182,7 +198,7 @@ func (r *Room) claim(ctx context.Context) (*job, error) {
 			RETURNING tenant_id, id, data_key, type, step, received_at, sealed, work, report, ledger_index, attempts,
 				created_by, created_by_kind`,
 			lease[:], now.Add(leaseFor).UnixMicro(), now.UnixMicro()).
-			Scan(&j.tenant, &j.id, &j.key, &j.typ, &j.step, &received, &sealed, &worked, &report, &index, &j.attempts,
+			Scan(&j.tenant, &j.id, &j.key, &j.typ, &j.step, &received, &j.sealed, &j.worked, &report, &index, &j.attempts,
 				&j.created.ID, &j.created.Kind)
 		if errors.Is(err, sql.ErrNoRows) {
 			j = nil
@@ -197,14 +213,8 @@ func (r *Room) claim(ctx context.Context) (*job, error) {
 		j.received = micro(received)
 		return json.Unmarshal([]byte(report), &j.report)
 	})
-	if err != nil || j == nil {
-		return nil, err
-	}
-	err = errors.Join(
-		r.openInto(ctx, j, "content", sealed, &j.content),
-		r.openInto(ctx, j, "work", worked, &j.work))
 	if err != nil {
-		return nil, errors.Join(err, r.postpone(ctx, j, err))
+		return nil, err
 	}
 	return j, nil
 }
@@ -276,12 +286,17 @@ func (r *Room) postpone(ctx context.Context, j *job, cause error) error {
 	j.attempts++
 	r.Logger.ErrorContext(ctx, "a step of a data subject's request failed",
 		"request", j.id.String(), "step", j.step, "attempt", j.attempts, "error", cause)
-	giveUp := j.attempts >= maxAttempts && !fail.Is(cause, fail.Unavailable)
+	// A request loses its key when the person is erased by another one.
+	erased := fail.Is(cause, fail.Gone)
+	giveUp := erased || j.attempts >= maxAttempts && !fail.Is(cause, fail.Unavailable)
 	now := r.Clock.Now()
 	defer r.moved()
 	err := r.DB.Tenant(j.tenant).Write(ctx, func(tx *store.Tx) error {
 		if giveUp {
 			problem := "step " + j.step + " failed again and again; the log of the server says why"
+			if erased {
+				problem = "the person was erased while this request was being carried out"
+			}
 			return r.finish(ctx, tx, j, Failed, problem, nil)
 		}
 		wait := min(time.Second<<min(j.attempts, 8), 5*time.Minute)

@@ -114,17 +114,14 @@ func (r *Room) List(ctx context.Context, t id.Tenant, offset, limit int) (page [
 	return page, total, err
 }
 
-// OfSubjects returns the requests with a package about any of the subjects, newest first: what the
-// privacy centre shows to a person.
+// OfSubjects returns the requests about any of the subjects, newest first: what the privacy centre
+// shows to a person. Erasures are not among them: they keep no tie to the person.
 func (r *Room) OfSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]*Request, error) {
 	var list []*Request
 	seen := make(map[uuid.UUID]bool)
 	for _, s := range subjects {
 		some, err := r.query(ctx, t, `
-			AND q.id IN (
-				SELECT p.request_id FROM rights_package p
-				JOIN rights_package_subject ps ON ps.tenant_id = p.tenant_id AND ps.package_id = p.id
-				WHERE ps.tenant_id = $1 AND ps.subject = $2)
+			AND q.id IN (SELECT request_id FROM rights_request_subject WHERE tenant_id = $1 AND subject = $2)
 			ORDER BY q.id DESC`, s)
 		if err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ CREATE TABLE rights_request (
 );
 CREATE INDEX rights_request_open ON rights_request (next_at) WHERE finished_at IS NULL;
 
-CREATE INDEX rights_request_forget ON rights_request (finished_at) WHERE finished_at IS NOT NULL AND sealed IS NULL AND NOT key_destroyed;
+CREATE INDEX rights_request_forget ON rights_request (finished_at) WHERE finished_at IS NOT NULL AND NOT key_destroyed;
 
 CREATE TABLE rights_package (
     tenant_id BYTEA NOT NULL,
@@ -48,7 +48,6 @@ CREATE TABLE rights_package (
 );
 CREATE UNIQUE INDEX rights_package_request ON rights_package (tenant_id, request_id);
 CREATE UNIQUE INDEX rights_package_id ON rights_package (id);
-CREATE INDEX rights_package_expiry ON rights_package (expires_at);
 
 CREATE TABLE rights_package_part (
     tenant_id BYTEA NOT NULL,
@@ -58,14 +57,14 @@ CREATE TABLE rights_package_part (
     PRIMARY KEY (tenant_id, package_id, part)
 );
 
--- Whom a package is about: erasing a person finds the packages made for them.
-CREATE TABLE rights_package_subject (
+-- Whom a request is about, except an erasure: erasing a person finds what their other requests hold.
+CREATE TABLE rights_request_subject (
     tenant_id BYTEA NOT NULL,
-    package_id BYTEA NOT NULL,
+    request_id BYTEA NOT NULL,
     subject BYTEA NOT NULL,
-    PRIMARY KEY (tenant_id, package_id, subject)
+    PRIMARY KEY (tenant_id, request_id, subject)
 );
-CREATE INDEX rights_package_subject_subject ON rights_package_subject (tenant_id, subject);
+CREATE INDEX rights_request_subject_subject ON rights_request_subject (tenant_id, subject);
 
 CREATE TABLE rights_download (
     tenant_id BYTEA NOT NULL,
@@ -80,7 +79,7 @@ CREATE TABLE rights_download (
 
 -- +goose Down
 DROP TABLE rights_download;
-DROP TABLE rights_package_subject;
+DROP TABLE rights_request_subject;
 DROP TABLE rights_package_part;
 DROP TABLE rights_package;
 DROP TABLE rights_request;
