@@ -224,6 +224,61 @@ func TestGoldenFilesVerify(t *testing.T) {
 	}
 }
 
+// vector is one step-by-step example for whoever writes another verifier.
+type vector struct {
+	Name       string `json:"name"`
+	Entry      string `json:"entry"` // as it may stand in a file
+	Canonical  string `json:"canonical"`
+	Salt       string `json:"salt"`       // base64
+	Commitment string `json:"commitment"` // base64
+	Kind       string `json:"kind"`
+	Minute     int64  `json:"minute"`
+	Leaf       string `json:"leaf"`
+	LeafHash   string `json:"leaf_hash"` // base64
+}
+
+func TestGoldenVectorsOfEachStep(t *testing.T) {
+	path := filepath.Join("testdata", "vectors.json")
+	var vectors []vector
+	for i, c := range []struct{ name, kind, entry string }{
+		{"an empty entry", "rights.received", `{}`},
+		{"members out of order", "consent.given", "{\n\t\"z\": 1.50, \"a\": [true, null, -0]\n}"},
+		{"letters beyond ASCII, escaped", "consent.refused", `{"\u00fc": "\ud83d\ude00\u20ac", "\ufb33": 1, "\ud83d\ude00": 2}`},
+		{"large and small numbers", "erasure.done", `{"n": [1e30, 1e-7, 9007199254740991, 0.1]}`},
+		{"control characters", "notice.published", `{"s": "\u0000\b\t\n\f\r\"\\\/\u007f"}`},
+	} {
+		canonical, err := Canonical([]byte(c.entry))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := salt(int64(i))
+		leaf := Leaf{Kind: c.kind, Minute: minute.Unix()/60 + int64(i), Commitment: Commit(s, canonical)}
+		hash := tlog.RecordHash(leaf.Text())
+		vectors = append(vectors, vector{
+			Name: c.name, Entry: c.entry, Canonical: string(canonical),
+			Salt:       base64.StdEncoding.EncodeToString(s[:]),
+			Commitment: base64.StdEncoding.EncodeToString(leaf.Commitment[:]),
+			Kind:       leaf.Kind, Minute: leaf.Minute, Leaf: string(leaf.Text()), LeafHash: hash.String(),
+		})
+	}
+	got, err := json.MarshalIndent(vectors, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got)+"\n" != string(want) {
+		t.Errorf("the vectors are\n%s\nwant\n%s", got, want)
+	}
+}
+
 // edit returns the receipt with a change made to it.
 func (s *sample) edit(t testing.TB, change func(r *Receipt)) []byte {
 	t.Helper()

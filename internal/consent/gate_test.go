@@ -426,6 +426,13 @@ func TestADeclaredBasisOpensTheGateForItsDeploymentUntilThePersonObjects(t *test
 		if err != nil || g.Basis != "legitimate_interest" || g.Declared != record {
 			t.Fatalf("got %+v, %v", g, err)
 		}
+		receipt, err := w.ledger.Receipt(t.Context(), w.tenant, g.Ledger, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry := w.verified(t, receipt); entry["type"] != "basis.declared" || entry["id"] != record || entry["basis"] != "6(1)(f)" {
+			t.Errorf("the ledger says %v", entry)
+		}
 		received := w.clk.Now()
 		for name, ask := range map[string]func() error{
 			"another purpose":    func() error { _, err := gate(s, site, consent.Predict); return err },
