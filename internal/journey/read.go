@@ -357,7 +357,8 @@ func readCursor(text string, first int) (number, place int, err error) {
 }
 
 // Visitors returns who is there now: visitors with an open session, the latest heard first, at most
-// limit. It looks at no more than the 500 sessions that began last.
+// limit. It looks at no more than the 500 sessions that began last. Imported history is nobody's
+// presence.
 func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visitor, error) {
 	const look = 500
 	type open struct {
@@ -395,7 +396,7 @@ func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visito
 		if err != nil {
 			return nil, err
 		}
-		if v.Session != nil {
+		if v.Session != nil && !v.Session.history {
 			visitors = append(visitors, v)
 		}
 	}

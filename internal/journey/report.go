@@ -147,7 +147,7 @@ func (s *Store) ActionsOf(ctx context.Context, t id.Tenant, sub id.Subject) ([]*
 
 // Actions returns the latest offers and blocked qualifications of everybody, at most limit.
 func (s *Store) Actions(ctx context.Context, t id.Tenant, limit int) ([]*Offer, error) {
-	return s.actions(ctx, t, `qualified > 0 ORDER BY qualified DESC LIMIT $2`, min(max(limit, 1), MaxPage))
+	return s.actions(ctx, t, `id IS NOT NULL ORDER BY id DESC LIMIT $2`, min(max(limit, 1), MaxPage))
 }
 
 func (s *Store) actions(ctx context.Context, t id.Tenant, where string, args ...any) (all []*Offer, err error) {

@@ -15,7 +15,7 @@ import (
 type observed struct {
 	progress predict.Progress
 	trace    predict.Trace
-	vector   predict.Vector // after the latest event
+	vector   predict.Vector // after the latest event; not kept, because the next one replaces it
 }
 
 // Observe counts one event.
@@ -117,7 +117,6 @@ func (o *observed) UnmarshalBinary(b []byte) error {
 		return err
 	}
 	o.progress, o.trace = p, trace
-	o.progress.Vector(&o.vector)
 	return nil
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"pgregory.net/rapid"
 
 	"probity/internal/event"
 	"probity/internal/fail"
@@ -408,75 +408,77 @@ func TestAChangedPlanIsFollowed(t *testing.T) {
 // split into records, batches, partitions and runs, and however small the cache is.
 func TestTheStoreHoldsWhatTheJourneyMakesOfTheLog(t *testing.T) {
 	s := newPartitionedSite(t, storetest.SQLite(t), 3)
-	base := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		base += 100_000
-		subjects := make([]id.Subject, rapid.IntRange(1, 6).Draw(rt, "visitors"))
-		told := make(map[id.Subject][]*event.Event)
-		for i := range subjects {
-			subjects[i] = s.visitor()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { compareWithJourney(t, s, rand.New(rand.NewPCG(seed, 3))) })
+	}
+}
+
+func compareWithJourney(t *testing.T, s *site, r *rand.Rand) {
+	subjects := make([]id.Subject, 1+r.IntN(6))
+	for i := range subjects {
+		subjects[i] = s.visitor()
+	}
+	batch := 1 + r.IntN(50)
+	run := func() (*worker.Worker, func()) {
+		w := s.worker(uuid.NewString(), func(o *worker.Options) { o.Batch, o.Visitors = batch, 1 })
+		return w, s.start(w)
+	}
+	w, stop := run()
+	told := make(map[id.Subject][]*event.Event)
+	last := make(map[id.Subject]uint64)
+	names := []string{event.PageViewed, "x", "order_completed"}
+	second := 0
+	for range 20 + r.IntN(60) {
+		sub := subjects[r.IntN(len(subjects))]
+		var events []*event.Event
+		for range 1 + r.IntN(4) {
+			second += []int{1, 1, 60, 1300}[r.IntN(4)]
+			events = append(events, at(second, names[r.IntN(len(names))]))
 		}
-		size := rapid.IntRange(1, 50).Draw(rt, "batch")
-		run := func() (*worker.Worker, func()) {
-			w := s.worker(uuid.NewString(), func(o *worker.Options) { o.Batch, o.Visitors = size, 1 })
-			return w, s.start(w)
+		told[sub] = append(told[sub], events...)
+		last[sub] = s.send(sub, events...)
+		if r.IntN(20) == 0 {
+			stop()
+			w, stop = run()
 		}
-		w, stop := run()
-		last := make(map[id.Subject]uint64)
-		for i := range rapid.IntRange(1, 60).Draw(rt, "records") {
-			sub := rapid.SampledFrom(subjects).Draw(rt, "visitor")
-			var events []*event.Event
-			for j := range rapid.IntRange(1, 4).Draw(rt, "events") {
-				events = append(events, at(base+i*rapid.SampledFrom([]int{1, 60, 1300}).Draw(rt, "pace")+j, rapid.SampledFrom([]string{event.PageViewed, "x", "order_completed"}).Draw(rt, "name")))
-			}
-			told[sub] = append(told[sub], events...)
-			last[sub] = s.send(sub, events...)
-			if rapid.IntRange(0, 19).Draw(rt, "restart") == 0 {
-				stop()
-				w, stop = run()
-			}
+	}
+	for sub, seq := range last {
+		s.wait(w, sub, seq)
+	}
+	stop()
+	plan, err := s.journey.Plan(t.Context(), s.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sub, events := range told {
+		var got []uuid.UUID
+		if err := s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
+			got = append(got, e.Event.ID)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
 		}
-		for sub, seq := range last {
-			s.wait(w, sub, seq)
+		want := make([]uuid.UUID, len(events))
+		for i, ev := range events {
+			want[i] = ev.ID
 		}
-		stop()
-		for sub, events := range told {
-			var got []uuid.UUID
-			if err := s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
-				got = append(got, e.Event.ID)
-				return nil
-			}); err != nil {
-				rt.Fatal(err)
-			}
-			want := make([]uuid.UUID, len(events))
-			for i, ev := range events {
-				want[i] = ev.ID
-			}
-			if !slices.Equal(got, want) {
-				rt.Fatalf("%d events in order became %d", len(want), len(got))
-			}
-			v := journey.NewVisitor(sub)
-			plan, err := s.journey.Plan(t.Context(), s.tenant)
-			if err != nil {
-				rt.Fatal(err)
-			}
-			fx := journey.Effects{}
-			env := journey.Env{}
-			for _, ev := range events {
-				v.ApplyTo(&fx, plan, ev, &env)
-			}
-			stored := s.sessions(sub)
-			if len(stored) != len(fx.Started) {
-				rt.Fatalf("%d sessions, want %d", len(stored), len(fx.Started))
-			}
-			n, achieved := 0, 0
-			for _, session := range stored {
-				n += session.Events
-				achieved += len(session.Achieved)
-			}
-			if n != len(events) || achieved != len(fx.Achieved) {
-				rt.Fatalf("%d events and %d achievements, want %d and %d", n, achieved, len(events), len(fx.Achieved))
-			}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%d events in order became %d", len(want), len(got))
 		}
-	})
+		var fx journey.Effects
+		v := journey.NewVisitor(sub)
+		for _, ev := range events {
+			v.ApplyTo(&fx, plan, ev, &journey.Env{})
+		}
+		stored := s.sessions(sub)
+		n, achieved := 0, 0
+		for _, session := range stored {
+			n += session.Events
+			achieved += len(session.Achieved)
+		}
+		if len(stored) != len(fx.Started) || n != len(events) || achieved != len(fx.Achieved) {
+			t.Fatalf("%d sessions, %d events, %d achievements; want %d, %d, %d",
+				len(stored), n, achieved, len(fx.Started), len(events), len(fx.Achieved))
+		}
+	}
 }

@@ -59,7 +59,7 @@ CREATE TABLE journey_chunk (
     PRIMARY KEY (tenant_id, subject, number)
 );
 
--- Offers, and qualifications that did not become one.
+-- Offers, and qualifications that did not become one. The ids sort by time.
 CREATE TABLE journey_action (
     tenant_id   BYTEA NOT NULL,
     id          BYTEA NOT NULL,
@@ -82,7 +82,6 @@ CREATE TABLE journey_action (
     PRIMARY KEY (tenant_id, id)
 ) /* WITHOUT ROWID */;
 CREATE INDEX journey_action_subject ON journey_action (tenant_id, subject);
-CREATE INDEX journey_action_qualified ON journey_action (tenant_id, qualified);
 
 -- How often something happened on a day (days since 1970, UTC). Sums over everybody: nothing here
 -- is about a person.
