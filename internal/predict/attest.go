@@ -55,7 +55,7 @@ func procedureDigest() Digest {
 	var b []byte
 	b = appendFloats(b, penalty, newtonPrecision, learningRate, leafPenalty, leafCurvature, fixed)
 	for _, n := range [...]uint64{
-		folds, chunk, newtonSteps, minConversions, minCalibrated, maxVisits, MaxVectors, histogramBins,
+		folds, chunk, newtonSteps, minConversions, minCalibrated, maxVisits, maxRows, MaxVectors, histogramBins,
 		maxTrees, patience, fewLeaves, manyLeaves, maxBins, forestConversions, forestVisits, manyConversions,
 	} {
 		b = binary.BigEndian.AppendUint64(b, n)

@@ -42,8 +42,8 @@ func newBinned(e *examples) *binned {
 	for f := range NumFeatures {
 		clear(seen)
 		distinct := 0
-		for _, cell := range e.cell {
-			q := e.set.cells[int(cell)*NumFeatures+f]
+		for i := range n {
+			q := e.cells[i*NumFeatures+f]
 			if seen[q] == 0 {
 				distinct++
 			}
@@ -68,8 +68,8 @@ func newBinned(e *examples) *binned {
 		if filled > 0 { // the last bin takes the rest
 			upper = append(upper, 0x7f7f)
 		}
-		for i, cell := range e.cell {
-			c.codes[i*NumFeatures+f] = bin[e.set.cells[int(cell)*NumFeatures+f]]
+		for i := range n {
+			c.codes[i*NumFeatures+f] = bin[e.cells[i*NumFeatures+f]]
 		}
 		c.upper[f] = upper
 		if len(upper) > 1 {
@@ -134,7 +134,7 @@ type split struct {
 func newGrower(e *examples, c *binned, leaves int) *grower {
 	g := &grower{e: e, c: c, leaves: leaves, logOdds: make([]float64, e.len()), parts: make([]sums, e.len())}
 	var positive, weight float64
-	for i := range e.cell {
+	for i := range e.visit {
 		v := &e.visits[e.visit[i]]
 		if int(v.fold) == e.without {
 			g.unseen = append(g.unseen, int32(i))

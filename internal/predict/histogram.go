@@ -16,7 +16,10 @@ const (
 
 func binOf(logOdds float64) int {
 	at := math.Floor((logOdds + histogramReach) * (histogramBins / (2 * histogramReach)))
-	return int(min(max(at, 0), histogramBins-1))
+	if !(at > 0) { // not a number counts as nothing, too
+		return 0
+	}
+	return int(min(at, histogramBins-1))
 }
 
 func (h *histogram) add(logOdds float64, n int64) {

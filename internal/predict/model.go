@@ -222,7 +222,11 @@ func (r *reader) ints(list ...*int) {
 
 func (r *reader) floats(list ...*float64) {
 	for _, p := range list {
-		*p = math.Float64frombits(binary.LittleEndian.Uint64(r.bytes(8)))
+		x := math.Float64frombits(binary.LittleEndian.Uint64(r.bytes(8)))
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			r.failed, r.b, x = true, nil, 0
+		}
+		*p = x
 	}
 }
 

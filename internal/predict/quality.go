@@ -35,7 +35,7 @@ func (q Quality) admitted() bool { return q.PriorLoss-q.LogLoss > q.LossSE }
 // assess compares log-odds given to unseen people with the base rate.
 func assess(e *examples, unseen []float64, c calibration) Quality {
 	prior := priors(e)
-	q := Quality{Visits: len(e.visits), Events: len(e.cell)}
+	q := Quality{Visits: len(e.visits), Events: e.len()}
 	labels := make([]bool, len(unseen))
 	var weight, model, base, gain, gain2, brier, events float64
 	for i := range e.visits {

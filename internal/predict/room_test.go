@@ -290,6 +290,11 @@ func TestWhoWithdrawsIsNotLearntFromUntilTheyAllowItAgain(t *testing.T) {
 		w.record(visits)
 		first := w.train()
 		w.refuse[visits[5].Subject] = true
+		hurried, err := w.room.Retrain(t.Context(), w.tenant, "erasure")
+		w.must(err)
+		if hurried[0].NewModel != first.NewModel {
+			t.Error("a hurried training asked those it had asked before")
+		}
 		second := w.train()
 		if second.RowsAfter >= first.RowsAfter || second.NewModel == first.NewModel {
 			t.Errorf("after a withdrawal: %+v", second)

@@ -31,12 +31,11 @@ func newRow(v *Visit) row {
 
 // hashRow names a row by its content.
 func hashRow(s id.Subject, session uuid.UUID, body []byte) [32]byte {
-	h := sha256.New()
-	h.Write([]byte("probity/predict/row/v1\x00"))
-	h.Write(s[:])
-	h.Write(session[:])
-	h.Write(body)
-	return [32]byte(h.Sum(nil))
+	b := make([]byte, 0, 512)
+	b = append(b, "probity/predict/row/v1\x00"...)
+	b = append(b, s[:]...)
+	b = append(b, session[:]...)
+	return sha256.Sum256(append(b, body...))
 }
 
 const bodyVersion = 1
@@ -64,74 +63,56 @@ func encodeBody(v *Visit) []byte {
 
 var errBody = fail.New(fail.Internal, "a training row is damaged or of another version")
 
-// decodeBody is the inverse of encodeBody, with the vectors still in the form of a trace.
-func decodeBody(b []byte) (achieved map[uuid.UUID]int, trace []byte, err error) {
+// decodeBody is the inverse of encodeBody: it calls fn for every outcome and returns the vectors, still
+// in the form of a trace.
+func decodeBody(b []byte, fn func(outcome uuid.UUID, at int)) (trace []byte, err error) {
 	if len(b) == 0 || b[0] != bodyVersion {
-		return nil, nil, errBody
+		return nil, errBody
 	}
 	n, w := binary.Uvarint(b[1:])
 	if w <= 0 || n > uint64(len(b)) {
-		return nil, nil, errBody
+		return nil, errBody
 	}
 	b = b[1+w:]
 	for range n {
 		if len(b) < 16 {
-			return nil, nil, errBody
+			return nil, errBody
 		}
 		o := uuid.UUID(b[:16])
 		at, w := binary.Uvarint(b[16:])
 		if w <= 0 || at > 1<<31 {
-			return nil, nil, errBody
+			return nil, errBody
 		}
-		if achieved == nil {
-			achieved = make(map[uuid.UUID]int, n)
-		}
-		achieved[o] = int(at)
+		fn(o, int(at))
 		b = b[16+w:]
 	}
-	return achieved, b, nil
+	return b, nil
+}
+
+// achieved returns which event achieved the outcome, -1 if none did, and the row's trace.
+func (r *row) achieved(outcome uuid.UUID) (at int, trace []byte, err error) {
+	at = -1
+	trace, err = decodeBody(r.body, func(o uuid.UUID, i int) {
+		if o == outcome {
+			at = i
+		}
+	})
+	return at, trace, err
 }
 
 // rowSet is a set of training rows in the one order that everything is computed in: by hash. So the
 // order in which they came from the store can't matter.
 type rowSet struct {
-	rows  []setRow
-	cells []uint16 // NumFeatures for each prefix, compact
+	tenant id.Tenant
+	rows   []row
 }
 
-type setRow struct {
-	hash     [32]byte
-	fold     uint8
-	recorded int64
-	achieved map[uuid.UUID]int
-	from, to int32 // its prefixes
-}
-
-// newRowSet sorts rows and lays out their features. Rows of the same content count once.
-func newRowSet(t id.Tenant, rows []row) (*rowSet, error) {
-	rows = slices.Clone(rows)
+// newRowSet sorts rows, which then belong to the set. Rows of the same content count once.
+func newRowSet(t id.Tenant, rows []row) *rowSet {
 	slices.SortFunc(rows, func(a, b row) int {
 		return cmp.Or(bytes.Compare(a.hash[:], b.hash[:]), cmp.Compare(a.recorded, b.recorded))
 	})
-	rows = slices.CompactFunc(rows, func(a, b row) bool { return a.hash == b.hash })
-	s := &rowSet{rows: make([]setRow, 0, len(rows))}
-	for i := range rows {
-		achieved, trace, err := decodeBody(rows[i].body)
-		if err != nil {
-			return nil, err
-		}
-		r := setRow{
-			hash: rows[i].hash, fold: foldOf(t, rows[i].subject), recorded: rows[i].recorded,
-			achieved: achieved, from: int32(len(s.cells) / NumFeatures),
-		}
-		err = eachVector(trace, func(q *[NumFeatures]uint16) { s.cells = append(s.cells, q[:]...) })
-		if err != nil {
-			return nil, fail.Wrap(fail.Internal, err, "a training row can't be read")
-		}
-		r.to = int32(len(s.cells) / NumFeatures)
-		s.rows = append(s.rows, r)
-	}
-	return s, nil
+	return &rowSet{tenant: t, rows: slices.CompactFunc(rows, func(a, b row) bool { return a.hash == b.hash })}
 }
 
 // folds is how many parts the rows are divided into to see how a model does on people it has not

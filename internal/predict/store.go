@@ -2,7 +2,9 @@ package predict
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -130,10 +132,10 @@ func (r *Room) RecordVisit(ctx context.Context, tx *store.Tx, v Visit) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO predict_visit (tenant_id, session, subject, recorded, closed, ground, run, held, body)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
-		ON CONFLICT (tenant_id, session) DO NOTHING`,
-		t, v.Session, v.Subject, r.clock.Now().UnixMicro(), v.Closed.UnixMicro(), v.Ground, false, body)
+		INSERT INTO predict_visit (tenant_id, session, subject, place, recorded, closed, ground, run, held, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)
+		ON CONFLICT (tenant_id, place, session) DO NOTHING`,
+		t, v.Session, v.Subject, placeOf(v.Session), r.clock.Now().UnixMicro(), v.Closed.UnixMicro(), v.Ground, false, body)
 	return err
 }
 
@@ -181,13 +183,13 @@ func (r *Room) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 			if err != nil {
 				return nil, err
 			}
-			achieved, trace, err := decodeBody(body)
-			if err != nil {
-				return nil, err
-			}
 			rec := Record{
 				Session: sr.session, Subject: sr.subject, Closed: time.UnixMicro(sr.closed).UTC(),
-				Ground: sr.ground, Held: sr.held, Achieved: achieved,
+				Ground: sr.ground, Held: sr.held, Achieved: map[uuid.UUID]int{},
+			}
+			trace, err := decodeBody(body, func(o uuid.UUID, at int) { rec.Achieved[o] = at })
+			if err != nil {
+				return nil, err
 			}
 			err = eachVector(trace, func(q *[NumFeatures]uint16) {
 				named := map[string]float64{}
@@ -209,21 +211,21 @@ func (r *Room) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 
 // storedRow is a training row as the store has it.
 type storedRow struct {
-	subject                  id.Subject
-	session                  uuid.UUID
-	recorded, closed, ground int64
-	held                     bool
-	sealed                   []byte
+	subject                       id.Subject
+	session                       uuid.UUID
+	recorded, closed, ground, run int64
+	held                          bool
+	sealed                        []byte
 }
 
-const storedColumns = `subject, session, recorded, closed, ground, held, body`
+const storedColumns = `subject, session, recorded, closed, ground, run, held, body`
 
 func scanStored(rows *sql.Rows) (list []storedRow, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var s storedRow
 		var session []byte
-		if err := rows.Scan(&s.subject, &session, &s.recorded, &s.closed, &s.ground, &s.held, &s.sealed); err != nil {
+		if err := rows.Scan(&s.subject, &session, &s.recorded, &s.closed, &s.ground, &s.run, &s.held, &s.sealed); err != nil {
 			return nil, err
 		}
 		if s.session, err = uuid.FromBytes(session); err != nil {
@@ -249,12 +251,14 @@ func (r *Room) rowsOf(ctx context.Context, t id.Tenant, s id.Subject) (list []st
 	return list, err
 }
 
-// rowsUpTo returns the rows that the training of that number saw.
+// rowsUpTo returns the rows that the training of that number may learn from: of too many, those whose
+// places come first.
 func (r *Room) rowsUpTo(ctx context.Context, t id.Tenant, run int64) (list []storedRow, err error) {
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Query(ctx, `
 			SELECT `+storedColumns+` FROM predict_visit
-			WHERE tenant_id = $1 AND run > 0 AND run <= $2`, t, run)
+			WHERE tenant_id = $1 AND run > 0 AND run <= $2 AND NOT held
+			ORDER BY place, session LIMIT $3`, t, run, maxRows)
 		if err != nil {
 			return err
 		}
@@ -264,8 +268,50 @@ func (r *Room) rowsUpTo(ctx context.Context, t id.Tenant, run int64) (list []sto
 	return list, err
 }
 
-// place binds a sealed row to its place. All parts have a fixed length.
-func place(t id.Tenant, s id.Subject, session uuid.UUID) []byte {
+// heldBack returns the subjects whose rows are held.
+func (r *Room) heldBack(ctx context.Context, t id.Tenant) (list []id.Subject, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		list = list[:0]
+		rows, err := tx.Query(ctx, `SELECT DISTINCT subject FROM predict_visit WHERE tenant_id = $1 AND held`, t)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s id.Subject
+			if err := rows.Scan(&s); err != nil {
+				return err
+			}
+			list = append(list, s)
+		}
+		return rows.Err()
+	})
+	return list, err
+}
+
+// hold keeps the rows of subjects out of training, or lets them in again.
+func (r *Room) hold(ctx context.Context, t id.Tenant, subjects []id.Subject, held bool) error {
+	if len(subjects) == 0 {
+		return nil
+	}
+	return r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		for _, s := range subjects {
+			if _, err := tx.Exec(ctx, `UPDATE predict_visit SET held = $3 WHERE tenant_id = $1 AND subject = $2`, t, s, held); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// placeOf returns the place of a session's row. It says nothing about what is in the row.
+func placeOf(session uuid.UUID) int64 {
+	sum := sha256.Sum256(append([]byte("probity/predict/place/v1\x00"), session[:]...))
+	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
+}
+
+// sealedAt binds a sealed row to where it belongs. All parts have a fixed length.
+func sealedAt(t id.Tenant, s id.Subject, session uuid.UUID) []byte {
 	b := []byte("probity/predict/visit\x00")
 	b = append(b, t[:]...)
 	b = append(b, s[:]...)
@@ -276,14 +322,14 @@ func (r *Room) seal(ctx context.Context, t id.Tenant, s id.Subject, session uuid
 	if r.opts.Keys == nil {
 		return body, nil
 	}
-	return r.opts.Keys.Seal(ctx, t, s, place(t, s, session), body)
+	return r.opts.Keys.Seal(ctx, t, s, sealedAt(t, s, session), body)
 }
 
 func (r *Room) open(ctx context.Context, t id.Tenant, s id.Subject, session uuid.UUID, sealed []byte) ([]byte, error) {
 	if r.opts.Keys == nil {
 		return sealed, nil
 	}
-	return r.opts.Keys.Open(ctx, t, s, place(t, s, session), sealed)
+	return r.opts.Keys.Open(ctx, t, s, sealedAt(t, s, session), sealed)
 }
 
 // noRow tells whether a query found nothing.

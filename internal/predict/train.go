@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/google/uuid"
+
+	"probity/internal/fail"
 )
 
 // The stages of growth and what training never uses more of. They are part of the models' identity.
@@ -16,6 +18,8 @@ const (
 	// maxVisits bounds the visits that one model learns from. Of more, all that achieved the outcome
 	// are taken (up to half) and a fixed sample of the others, which count for more in return.
 	maxVisits = 10_000
+	// maxRows bounds the rows that a training reads.
+	maxRows = 50_000
 )
 
 // procedure names the code that trains. It changes whenever the same rows would give other bytes.
@@ -24,10 +28,9 @@ const procedure = "probity/predict/procedure/v1"
 // examples is the design of one outcome: every prefix of every visit that came before the outcome was
 // achieved, with a weight of one in total for each visit.
 type examples struct {
-	set     *rowSet
 	scaled  *scaledValues
-	cell    []int32 // which prefix of the set
-	visit   []int32 // which visit of the list below
+	cells   []uint16 // the features of each example, compact
+	visit   []int32  // which visit of the list below it belongs to
 	weight  []float32
 	visits  []visitLabel
 	without int // the fold whose examples weigh nothing; -1: none
@@ -41,7 +44,7 @@ type visitLabel struct {
 }
 
 func (e *examples) width() int { return NumFeatures }
-func (e *examples) len() int   { return len(e.cell) }
+func (e *examples) len() int   { return len(e.visit) }
 
 func (e *examples) example(i int, x []float64) (bool, float64) {
 	v := &e.visits[e.visit[i]]
@@ -52,18 +55,19 @@ func (e *examples) example(i int, x []float64) (bool, float64) {
 	return v.positive, float64(e.weight[i])
 }
 
+// compact returns the features of an example as they are kept.
+func (e *examples) compact(i int) []uint16 { return e.cells[i*NumFeatures : (i+1)*NumFeatures] }
+
 // columns writes the scaled features of an example into x.
 func (e *examples) columns(i int, x []float64) {
-	at := int(e.cell[i]) * NumFeatures
-	for j, q := range e.set.cells[at : at+NumFeatures] {
+	for j, q := range e.compact(i) {
 		x[j] = e.scaled.of(j, q)
 	}
 }
 
 // vector writes the features of an example into v.
 func (e *examples) vector(i int, v *Vector) {
-	at := int(e.cell[i]) * NumFeatures
-	for j, q := range e.set.cells[at : at+NumFeatures] {
+	for j, q := range e.compact(i) {
 		v[j] = expand(q)
 	}
 }
@@ -109,16 +113,19 @@ type counts struct {
 }
 
 // newExamples lays out the examples of an outcome from the rows recorded since it was watched.
-func newExamples(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since int64) (*examples, counts) {
-	e := &examples{set: set, scaled: scaled, without: -1}
+func newExamples(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since int64) (*examples, counts, error) {
+	e := &examples{scaled: scaled, without: -1}
 	var n counts
 	for i := range set.rows {
-		r := &set.rows[i]
-		if r.recorded < since {
+		if set.rows[i].recorded < since {
 			continue
 		}
+		at, _, err := set.rows[i].achieved(outcome)
+		if err != nil {
+			return nil, n, err
+		}
 		n.visits++
-		if _, ok := r.achieved[outcome]; ok {
+		if at >= 0 {
 			n.conversions++
 		}
 	}
@@ -128,29 +135,44 @@ func newExamples(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since int
 		if r.recorded < since {
 			continue
 		}
-		at, positive := r.achieved[outcome]
-		to := r.to
-		if positive {
-			to = min(to, r.from+int32(min(at, MaxVectors)))
+		at, trace, err := r.achieved(outcome)
+		if err != nil {
+			return nil, n, err
 		}
-		take := takeNegative
-		if positive {
-			take = takePositive
+		take, upTo := takeNegative, MaxVectors
+		if at >= 0 {
+			take, upTo = takePositive, min(at, MaxVectors)
 		}
-		if to == r.from || !take.includes(&r.hash) {
+		if !take.includes(&r.hash) {
 			continue
 		}
-		v := visitLabel{positive: positive, fold: r.fold, weight: take.weight, from: int32(len(e.cell))}
-		each := take.weight / float32(to-r.from)
-		for c := r.from; c < to; c++ {
-			e.cell = append(e.cell, c)
-			e.visit = append(e.visit, int32(len(e.visits)))
-			e.weight = append(e.weight, each)
+		if err := e.add(visitLabel{positive: at >= 0, fold: foldOf(set.tenant, r.subject), weight: take.weight}, trace, upTo); err != nil {
+			return nil, n, err
 		}
-		v.to = int32(len(e.cell))
+	}
+	return e, n, nil
+}
+
+// add makes examples of the first events of a visit. A visit of which none is left is left out.
+func (e *examples) add(v visitLabel, trace []byte, upTo int) error {
+	v.from = int32(e.len())
+	err := eachVector(trace, func(q *[NumFeatures]uint16) {
+		if e.len()-int(v.from) < upTo {
+			e.cells = append(e.cells, q[:]...)
+			e.visit = append(e.visit, int32(len(e.visits)))
+		}
+	})
+	if err != nil {
+		return fail.Wrap(fail.Internal, err, "a training row can't be read")
+	}
+	v.to = int32(e.len())
+	for range v.to - v.from {
+		e.weight = append(e.weight, v.weight/float32(v.to-v.from))
+	}
+	if v.to > v.from {
 		e.visits = append(e.visits, v)
 	}
-	return e, n
+	return nil
 }
 
 // share is which part of the rows is taken, by their hashes: a row's place is its own and doesn't
@@ -187,8 +209,11 @@ func sampling(n counts) (positive, negative share) {
 
 // trainOutcome makes the model of one outcome. It is a function of the set of rows and of since:
 // whatever the order of the rows was and however many workers there are, the result is the same.
-func trainOutcome(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since int64, workers int) *model {
-	e, n := newExamples(set, scaled, outcome, since)
+func trainOutcome(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since int64, workers int) (*model, error) {
+	e, n, err := newExamples(set, scaled, outcome, since)
+	if err != nil {
+		return nil, err
+	}
 	m := &model{outcome: outcome, counts: n, calibration: identity}
 	usable := counts{}
 	for i := range e.visits {
@@ -198,7 +223,7 @@ func trainOutcome(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since in
 		}
 	}
 	if usable.conversions < minConversions || usable.visits-usable.conversions < minConversions {
-		return m
+		return m, nil
 	}
 	stat := measure(e, workers)
 	fitted := regress(e, stat, penalty, nil, workers)
@@ -220,10 +245,10 @@ func trainOutcome(set *rowSet, scaled *scaledValues, outcome uuid.UUID, since in
 	}
 	m.quality = assess(e, unseen, m.calibration)
 	if !m.quality.admitted() {
-		return &model{outcome: outcome, counts: n, calibration: identity, quality: m.quality}
+		return &model{outcome: outcome, counts: n, calibration: identity, quality: m.quality}, nil
 	}
 	m.maxima = maxima(e, m.estimator(), m.calibration)
-	return m
+	return m, nil
 }
 
 // bestShare returns the share of the forest in its mixture with the regression that does best on
@@ -258,7 +283,7 @@ func crossFit(e *examples, start *linear, workers int) []float64 {
 	for fold := range folds {
 		part := e.leaving(fold)
 		fitted := regress(part, measure(part, workers), penalty, start, workers)
-		for i := range e.cell {
+		for i := range e.visit {
 			if int(e.visits[e.visit[i]].fold) == fold {
 				e.columns(i, x)
 				unseen[i] = fitted.at(x)

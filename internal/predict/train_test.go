@@ -82,11 +82,11 @@ func rowsFor(visits []Visit) []row {
 
 func train(t testing.TB, rows []row, outcome uuid.UUID, workers int) *model {
 	t.Helper()
-	set, err := newRowSet(testTenant, rows)
+	models, err := trainAll(newRowSet(testTenant, slices.Clone(rows)), []watched{{outcome: outcome}}, workers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trainAll(set, []watched{{outcome: outcome}}, workers)[0]
+	return models[0]
 }
 
 func TestAModelIsAFunctionOfTheSetOfItsRows(t *testing.T) {
@@ -279,11 +279,10 @@ func TestPrefixesAtOrAfterTheAchievementAreNotLearntFrom(t *testing.T) {
 			visits[i].Vectors[e][fEvents] = float32(e + 1)
 		}
 	}
-	set, err := newRowSet(testTenant, rowsFor(visits))
+	e, n, err := newExamples(newRowSet(testTenant, rowsFor(visits)), newScaledValues(), purchase, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, n := newExamples(set, newScaledValues(), purchase, 0)
 	if n.visits != 4 || n.conversions != 3 {
 		t.Errorf("counted %+v", n)
 	}

@@ -3,8 +3,9 @@ package predict
 import (
 	"bytes"
 	"context"
+	"errors"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,23 +19,41 @@ import (
 // allow it now, stores them, and serves scores from them at once. It returns one attestation for each
 // outcome, sorted by outcome.
 func (r *Room) Train(ctx context.Context, t id.Tenant) ([]Attestation, error) {
-	return r.Retrain(ctx, t, "scheduled")
+	return r.train(ctx, t, "scheduled", askAll)
 }
 
-// Retrain is Train for a reason, such as an erasure, that the attestations state.
+// Retrain is Train for a reason that the attestations state, such as an erasure, and in a hurry: only
+// subjects with new rows are asked whether they allow it; for the others the answer of the latest
+// Train stands.
 func (r *Room) Retrain(ctx context.Context, t id.Tenant, reason string) ([]Attestation, error) {
+	return r.train(ctx, t, reason, askNew)
+}
+
+// asking is whose permission is asked before training.
+type asking int
+
+const (
+	askNobody asking = iota // the stored answers count
+	askNew                  // those with rows that no training has seen
+	askAll
+)
+
+func (r *Room) train(ctx context.Context, t id.Tenant, reason string, ask asking) ([]Attestation, error) {
 	lock := r.turn(t)
 	lock.Lock()
 	defer lock.Unlock()
-	begun, err := r.begin(ctx, t)
+	begun, err := r.begin(ctx, t, ask == askAll)
 	if err != nil {
 		return nil, err
 	}
-	set, err := r.trainingSet(ctx, t, begun.run, true)
+	set, err := r.trainingSet(ctx, t, begun.run, ask)
 	if err != nil {
 		return nil, err
 	}
-	models := trainAll(set, begun.outcomes, r.opts.Workers)
+	models, err := trainAll(set, begun.outcomes, r.opts.Workers)
+	if err != nil {
+		return nil, err
+	}
 	list, err := r.finish(ctx, t, begun, set, models, reason)
 	if err != nil {
 		return nil, err
@@ -55,8 +74,9 @@ type begun struct {
 	outcomes  []watched
 }
 
-// begin gives the training a number, marks the rows it will see, and deletes those that are too old.
-func (r *Room) begin(ctx context.Context, t id.Tenant) (b begun, err error) {
+// begin gives the training a number and marks the rows it will see. With tidy it first deletes those
+// that are too old.
+func (r *Room) begin(ctx context.Context, t id.Tenant, tidy bool) (b begun, err error) {
 	tooOld := r.clock.Now().Add(-r.opts.Retention).UnixMicro()
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		b = begun{}
@@ -66,8 +86,10 @@ func (r *Room) begin(ctx context.Context, t id.Tenant) (b begun, err error) {
 			RETURNING run, forgotten`, t).Scan(&b.run, &b.forgotten); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM predict_visit WHERE tenant_id = $1 AND recorded < $2`, t, tooOld); err != nil {
-			return err
+		if tidy {
+			if _, err := tx.Exec(ctx, `DELETE FROM predict_visit WHERE tenant_id = $1 AND recorded < $2`, t, tooOld); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, `UPDATE predict_visit SET run = $2 WHERE tenant_id = $1 AND run = 0`, t, b.run); err != nil {
 			return err
@@ -101,23 +123,16 @@ func outcomes(ctx context.Context, tx *store.Tx, t id.Tenant) ([]watched, error)
 	return list, rows.Err()
 }
 
-// trainingSet reads the rows that the training of that number saw. With ask, every subject's
-// permission is asked again and the answer stored; without, the stored answers count.
-func (r *Room) trainingSet(ctx context.Context, t id.Tenant, run int64, ask bool) (*rowSet, error) {
-	stored, err := r.rowsUpTo(ctx, t, run)
+// trainingSet reads the rows that the training of that number may learn from, after asking who
+// allows it.
+func (r *Room) trainingSet(ctx context.Context, t id.Tenant, run int64, ask asking) (*rowSet, error) {
+	stored, err := r.allowedRows(ctx, t, run, ask)
 	if err != nil {
 		return nil, err
 	}
-	if ask {
-		if err := r.askAgain(ctx, t, stored); err != nil {
-			return nil, err
-		}
-	}
 	rows := make([]row, 0, len(stored))
-	for _, s := range stored {
-		if s.held {
-			continue
-		}
+	for i := range stored {
+		s := &stored[i]
 		body, err := r.open(ctx, t, s.subject, s.session, s.sealed)
 		if fail.Is(err, fail.Gone) {
 			continue // its key was destroyed: it is as good as deleted
@@ -130,68 +145,86 @@ func (r *Room) trainingSet(ctx context.Context, t id.Tenant, run int64, ask bool
 			body: body, hash: hashRow(s.subject, s.session, body),
 		})
 	}
-	return newRowSet(t, rows)
+	return newRowSet(t, rows), nil
 }
 
-// askAgain holds back the rows of subjects who don't allow training now and brings back those of
-// subjects who do again (Arts 7(3), 18 and 21 GDPR).
-func (r *Room) askAgain(ctx context.Context, t id.Tenant, stored []storedRow) error {
+// allowedRows holds back the rows of subjects who don't allow training now, brings back those of
+// subjects who do again (Arts 7(3), 18 and 21 GDPR), and returns the rows that are left.
+func (r *Room) allowedRows(ctx context.Context, t id.Tenant, run int64, ask asking) ([]storedRow, error) {
 	allowed := map[id.Subject]bool{}
-	changed := map[id.Subject]bool{} // to held or not
-	for i := range stored {
-		s := &stored[i]
-		ok, asked := allowed[s.subject]
-		if !asked {
-			ok = r.allow(ctx, t, s.subject, purposePredict)
-			allowed[s.subject] = ok
+	asked := func(s id.Subject) bool {
+		ok, known := allowed[s]
+		if !known {
+			ok = r.allow(ctx, t, s, purposePredict)
+			allowed[s] = ok
 		}
-		if s.held == ok {
-			s.held = !ok
-			changed[s.subject] = s.held
+		return ok
+	}
+	if ask == askAll {
+		held, err := r.heldBack(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		again := slices.DeleteFunc(held, func(s id.Subject) bool { return !asked(s) })
+		if err := r.hold(ctx, t, again, false); err != nil {
+			return nil, err
 		}
 	}
-	if len(changed) == 0 {
-		return nil
-	}
-	return r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		for s, held := range changed {
-			if _, err := tx.Exec(ctx, `UPDATE predict_visit SET held = $3 WHERE tenant_id = $1 AND subject = $2`, t, s, held); err != nil {
-				return err
+	for {
+		stored, err := r.rowsUpTo(ctx, t, run)
+		if err != nil || ask == askNobody {
+			return stored, err
+		}
+		refused := map[id.Subject]bool{}
+		for i := range stored {
+			s := &stored[i]
+			if (ask == askAll || s.run == run) && !asked(s.subject) {
+				refused[s.subject] = true
 			}
 		}
-		return nil
-	})
+		if len(refused) == 0 {
+			return stored, nil
+		}
+		// Others may come in for those that go.
+		if err := r.hold(ctx, t, slices.Collect(maps.Keys(refused)), true); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // trainAll makes the models of several outcomes from one set.
-func trainAll(set *rowSet, list []watched, workers int) []*model {
+func trainAll(set *rowSet, list []watched, workers int) ([]*model, error) {
 	scaled := newScaledValues()
-	models := make([]*model, len(list))
-	// Outcomes side by side first; what processors are left share the sums within one.
+	models, errs := make([]*model, len(list)), make([]error, len(list))
+	// Outcomes side by side first; what processors are left share the work within one.
 	each := max(1, workers/max(1, len(list)))
-	slots := make(chan struct{}, max(1, workers))
-	var wg sync.WaitGroup
-	for i, w := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			models[i] = trainOutcome(set, scaled, w.outcome, set.watchedSince(w), each)
-		})
-	}
-	wg.Wait()
-	return models
+	eachOf(len(list), workers, func(i int) {
+		since, err := set.watchedSince(list[i])
+		if err == nil {
+			models[i], err = trainOutcome(set, scaled, list[i].outcome, since, each)
+		}
+		errs[i] = err
+	})
+	return models, errors.Join(errs...)
 }
 
 // watchedSince returns from when on rows count for an outcome: since it is predicted, or from the
 // first row that achieved it, if that is earlier, because journey must have watched for it then.
-func (s *rowSet) watchedSince(w watched) int64 {
+func (s *rowSet) watchedSince(w watched) (int64, error) {
 	since := w.since
 	for i := range s.rows {
-		if _, ok := s.rows[i].achieved[w.outcome]; ok {
-			since = min(since, s.rows[i].recorded)
+		if s.rows[i].recorded >= since {
+			continue
+		}
+		at, _, err := s.rows[i].achieved(w.outcome)
+		if err != nil {
+			return 0, err
+		}
+		if at >= 0 {
+			since = s.rows[i].recorded
 		}
 	}
-	return since
+	return since, nil
 }
 
 // finish stores the models in one transaction and says what changed.
@@ -271,7 +304,7 @@ func (r *Room) Verify(ctx context.Context, t id.Tenant) error {
 		return err
 	}
 	for run, list := range byRun {
-		set, err := r.trainingSet(ctx, t, run, false)
+		set, err := r.trainingSet(ctx, t, run, askNobody)
 		if err != nil {
 			return err
 		}
@@ -279,8 +312,12 @@ func (r *Room) Verify(ctx context.Context, t id.Tenant) error {
 		for i, k := range list {
 			watch[i] = k.watched
 		}
+		models, err := trainAll(set, watch, r.opts.Workers)
+		if err != nil {
+			return err
+		}
 		root := set.root()
-		for i, m := range trainAll(set, watch, r.opts.Workers) {
+		for i, m := range models {
 			k := list[i]
 			hash := m.hash()
 			switch {

@@ -1,22 +1,25 @@
 -- +goose Up
 
 -- One closed visit, to learn from. body holds its features and what it achieved, sealed under the
--- subject's key. run is the training that first saw the row; 0: none yet. held: the subject does not
--- allow training now, so the row waits and counts for nothing.
+-- subject's key. place is where the row stands when only a part of them can be learnt from: a hash of
+-- session. run is the training that first saw the row; 0: none yet. held: the subject does not allow
+-- training now, so the row waits and counts for nothing.
 CREATE TABLE predict_visit (
     tenant_id BYTEA NOT NULL,
     session   BYTEA NOT NULL,
     subject   BYTEA NOT NULL,
+    place     BIGINT NOT NULL,
     recorded  BIGINT NOT NULL,
     closed    BIGINT NOT NULL,
     ground    BIGINT NOT NULL,
     run       BIGINT NOT NULL,
     held      BOOLEAN NOT NULL,
     body      BYTEA NOT NULL,
-    PRIMARY KEY (tenant_id, session)
+    PRIMARY KEY (tenant_id, place, session)
 );
 CREATE INDEX predict_visit_subject ON predict_visit (tenant_id, subject);
-CREATE INDEX predict_visit_new ON predict_visit (tenant_id, recorded) WHERE run = 0;
+CREATE INDEX predict_visit_new ON predict_visit (tenant_id) WHERE run = 0;
+CREATE INDEX predict_visit_held ON predict_visit (tenant_id, subject) WHERE held;
 
 -- The outcomes that are predicted, and since when visits have been watched for them.
 CREATE TABLE predict_outcome (
