@@ -67,10 +67,11 @@ type Options struct {
 // API serves HTTP. Build it with New.
 type API struct {
 	Deps
-	mux     *http.ServeMux
-	handler http.Handler // the mux behind its middleware
-	routes  []route
-	live    *hub
+	mux      *http.ServeMux
+	handler  http.Handler // the mux behind its middleware
+	routes   []route
+	live     *hub
+	throttle *throttle
 }
 
 // New returns the handler of everything under /oauth, /api/v2, /probity/v1, /journey/sdk, /healthz,
@@ -80,11 +81,14 @@ func New(d Deps) *API {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
+	if d.Clock == nil {
+		d.Clock = clock.System()
+	}
 	if d.Options.PrivacyURL == "" {
 		d.Options.PrivacyURL = "/privacy/"
 	}
 	d.Options.PublicURL = strings.TrimRight(d.Options.PublicURL, "/")
-	a := &API{Deps: d, mux: http.NewServeMux(), live: newHub()}
+	a := &API{Deps: d, mux: http.NewServeMux(), live: newHub(), throttle: newThrottle()}
 	a.routes = a.table()
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))

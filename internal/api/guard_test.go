@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"probity/internal/api"
 	"probity/internal/org"
@@ -139,10 +141,70 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 
 func TestAPanicBecomesA500InJSON(t *testing.T) {
 	h := newHouse(t)
-	broken := api.New(api.Deps{Org: h.org, Journey: h.journey, Bus: h.bus}) // no rights room
-	h.Config.Handler = broken
+	h = h.with(t, api.New(api.Deps{Org: h.org, Journey: h.journey, Bus: h.bus})) // no rights room
 	a := h.do(t, "GET", "/api/v2/gdpr/requests", "", "Authorization", "Bearer "+h.bearer).want(t, http.StatusInternalServerError)
 	if a.at("code") != "internal.server.error" || a.header.Get("Inin-Correlation-Id") == "" || strings.Contains(string(a.body), "nil pointer") {
 		t.Errorf("got %s", a.body)
+	}
+}
+
+func TestOneNetworkCanNotFillTheLedger(t *testing.T) {
+	h := newHouse(t).seenFrom(t, "203.0.113.7:4711")
+	body := `{"deployment":"` + deployment + `","notice":"privacy","version":1,"language":"en"}`
+	taken := 0
+	var last *answer
+	for range 500 {
+		if last = h.do(t, "POST", "/probity/v1/consent/served", body); last.status != 200 {
+			break
+		}
+		taken++
+	}
+	if last.status != 429 || last.header.Get("Retry-After") == "" || taken < 100 {
+		t.Fatalf("after %d requests: %d %s", taken, last.status, last.body)
+	}
+	h.clk.Advance(time.Second)
+	h.do(t, "POST", "/probity/v1/consent/served", body).want(t, 200)
+	h.seenFrom(t, "198.51.100.7:4711").do(t, "POST", "/probity/v1/consent/served", body).want(t, 200)
+}
+
+// seenFrom returns the house as somebody at an address sees it.
+func (h *house) seenFrom(t *testing.T, peer string) *house {
+	return h.with(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = peer
+		h.api.ServeHTTP(w, r)
+	}))
+}
+
+// with returns the house behind another handler.
+func (h *house) with(t *testing.T, handler http.Handler) *house {
+	t.Helper()
+	other := *h
+	other.Server = httptest.NewServer(handler)
+	t.Cleanup(other.Server.Close)
+	return &other
+}
+
+func TestOnlyTrustedProxiesSayWhoCalls(t *testing.T) {
+	h := newHouse(t)
+	// Metrics tell whether a call is taken for one from this machine.
+	for name, c := range map[string]struct {
+		peer, forwarded string
+		proto           string
+		base            string
+	}{
+		"a proxy that is trusted":     {"192.0.2.9:1", "203.0.113.9", "https", "https://"},
+		"somebody who claims to be":   {"203.0.113.9:1", "127.0.0.1", "https", "http://"},
+		"a proxy without the headers": {"192.0.2.9:1", "", "", "http://"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := h.seenFrom(t, c.peer)
+			h.do(t, "GET", "/metrics", "", "X-Forwarded-For", c.forwarded).want(t, 401)
+			q := h.do(t, "POST", "/api/v2/gdpr/requests", `{"requestType":"GDPR_EXPORT","subject":{"name":"A"}}`, "Authorization", "Bearer "+h.bearer).want(t, 200)
+			h.finished(t, q.str(t, "id"))
+			got := h.do(t, "GET", q.str(t, "selfUri"), "", "Authorization", "Bearer "+h.bearer, "X-Forwarded-For", c.forwarded, "X-Forwarded-Proto", c.proto).want(t, 200)
+			if !strings.HasPrefix(got.str(t, "resultsUrl"), c.base) {
+				t.Errorf("resultsUrl is %s", got.str(t, "resultsUrl"))
+			}
+		})
 	}
 }

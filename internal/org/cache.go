@@ -1,24 +1,20 @@
 package org
 
 import (
-	"sync"
 	"time"
 
 	"probity/internal/clock"
+	"probity/internal/recent"
 )
 
-// cache remembers the answers of slow lookups for a while. It is bounded: when it is full it
-// forgets everything, which costs one lookup each and needs no bookkeeping per hit.
+// cache remembers the answers of slow lookups for a while, in bounded memory.
 //
 // An answer that was being looked up while its key was dropped is handed out but not remembered,
 // so that a change can't be undone by a slow reader.
 type cache[K comparable, V any] struct {
 	clk  clock.Clock
-	max  int
 	ttl  time.Duration
-	mu   sync.RWMutex // guards the fields below
-	seen map[K]cached[V]
-	age  uint64 // counts drops
+	seen *recent.Cache[K, cached[V]]
 }
 
 type cached[V any] struct {
@@ -26,14 +22,12 @@ type cached[V any] struct {
 	until time.Time
 }
 
-func newCache[K comparable, V any](clk clock.Clock, max int, ttl time.Duration) *cache[K, V] {
-	return &cache[K, V]{clk: clk, max: max, ttl: ttl, seen: make(map[K]cached[V])}
+func newCache[K comparable, V any](clk clock.Clock, size int, ttl time.Duration) *cache[K, V] {
+	return &cache[K, V]{clk: clk, ttl: ttl, seen: recent.New[K, cached[V]](size)}
 }
 
 func (c *cache[K, V]) get(key K) (V, bool) {
-	c.mu.RLock()
-	hit, ok := c.seen[key]
-	c.mu.RUnlock()
+	hit, ok := c.seen.Get(key)
 	if !ok || c.clk.Now().After(hit.until) {
 		var none V
 		return none, false
@@ -46,38 +40,15 @@ func (c *cache[K, V]) load(key K, find func() (V, error)) (V, error) {
 	if v, ok := c.get(key); ok {
 		return v, nil
 	}
-	c.mu.RLock()
-	before := c.age
-	c.mu.RUnlock()
+	epoch := c.seen.Epoch()
 	v, err := find()
 	if err != nil {
 		return v, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.age == before {
-		c.put(key, v)
-	}
+	c.seen.Put(key, cached[V]{value: v, until: c.clk.Now().Add(c.ttl)}, epoch)
 	return v, nil
 }
 
-func (c *cache[K, V]) put(key K, v V) {
-	if len(c.seen) >= c.max {
-		clear(c.seen)
-	}
-	c.seen[key] = cached[V]{value: v, until: c.clk.Now().Add(c.ttl)}
-}
+func (c *cache[K, V]) drop(key K) { c.seen.Drop(key) }
 
-func (c *cache[K, V]) drop(key K) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.age++
-	delete(c.seen, key)
-}
-
-func (c *cache[K, V]) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.age++
-	clear(c.seen)
-}
+func (c *cache[K, V]) clear() { c.seen.Clear() }
