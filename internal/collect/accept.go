@@ -98,12 +98,12 @@ func (c *Collector) Batch(ctx context.Context, deployment uuid.UUID, req Request
 		stamp(e, deployment, received)
 		e.IP = network
 		agent.describe(e)
-		c.policy.Minimise(e)
 		timely = append(timely, e)
 	}
 	if len(timely) == 0 {
 		return 0, refused, nil
 	}
+	c.policy.MinimiseAll(timely)
 	v, err := c.visitor(ctx, d, b.Visitor, timely[0], req)
 	if err != nil {
 		if !fail.Is(err, fail.ConsentRequired) {

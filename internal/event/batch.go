@@ -13,6 +13,8 @@ type Batch struct {
 	Visitor uuid.UUID // the cookie's value
 	Visit   uuid.UUID // of the browser's page memory
 	Events  []Event   // as in WebRequest: not minimised, Visit, Seq and Origin set
+
+	spare spareMaps
 }
 
 // DecodeBatch reads our own batch. Unknown members are ignored. Failures are fail.Invalid naming
@@ -36,13 +38,19 @@ func (b *Batch) Decode(body []byte) error {
 	return parse(body, b.read)
 }
 
-// Reset forgets everything and keeps the room.
+// Reset forgets everything and keeps the room, also that of the events' attributes and traits: the
+// events must not be used any more.
 func (b *Batch) Reset() {
+	for i := range b.Events {
+		b.spare.give(b.Events[i].Attributes)
+		b.spare.give(b.Events[i].Traits)
+	}
 	clear(b.Events)
-	*b = Batch{Events: b.Events[:0]}
+	*b = Batch{Events: b.Events[:0], spare: b.spare}
 }
 
 func (b *Batch) read(p *parser) error {
+	p.spare = &b.spare
 	var c batchContext
 	present, err := p.object("", func(name string) (err error) {
 		switch name {

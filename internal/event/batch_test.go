@@ -114,3 +114,27 @@ func FuzzDecodeBatch(f *testing.F) {
 		}
 	})
 }
+
+func TestABatchThatIsUsedAgainForgets(t *testing.T) {
+	b := new(Batch)
+	for range 3 {
+		for _, body := range []string{batchBody, strings.Replace(batchBody, `"attributes":{"price":19.5,"sku":"A","gift":true,"none":null},"traits":{"email":"mary@example.com"},"external_id":"crm-1"`, `"attributes":{"size":"L"}`, 1)} {
+			if err := b.Decode([]byte(body)); err != nil {
+				t.Fatal(err)
+			}
+			fresh, err := DecodeBatch([]byte(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range fresh.Events {
+				equal(t, &b.Events[i], &fresh.Events[i])
+			}
+			if len(b.Events) != len(fresh.Events) || b.Visitor != fresh.Visitor || b.Visit != fresh.Visit {
+				t.Fatalf("got %+v", b)
+			}
+		}
+		if err := b.Decode([]byte(`{"events":[{"attributes":{"left":"over"},"name":7}]}`)); err == nil {
+			t.Fatal("a broken batch was taken")
+		}
+	}
+}

@@ -36,7 +36,8 @@ type parser struct {
 	dec   jsontext.Decoder
 	in    bytes.Buffer
 	all   string
-	index int // of the event that is being read, or -1; for error messages
+	index int        // of the event that is being read, or -1; for error messages
+	spare *spareMaps // where maps for attributes come from; nil: they are made
 }
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
@@ -45,10 +46,10 @@ var parsers = sync.Pool{New: func() any { return new(parser) }}
 func parse(body []byte, read func(p *parser) error) error {
 	p := parsers.Get().(*parser)
 	defer func() {
-		p.all, p.in = "", bytes.Buffer{}
+		p.all, p.in, p.spare = "", bytes.Buffer{}, nil
 		parsers.Put(p)
 	}()
-	p.all, p.in, p.index = string(body), *bytes.NewBuffer(body), -1
+	p.all, p.in, p.index, p.spare = string(body), *bytes.NewBuffer(body), -1, nil
 	p.dec.Reset(&p.in)
 	if err := read(p); err != nil {
 		return err
@@ -316,12 +317,35 @@ func (p *parser) attrs(field string) (m map[string]Attr, err error) {
 			return p.fail(field, "must not have more than %d entries", MaxAttributes)
 		}
 		if m == nil {
-			m = make(map[string]Attr, 8)
+			m = p.spare.take()
 		}
 		m[name] = a
 		return nil
 	})
 	return m, err
+}
+
+// spareMaps are empty maps that were used before.
+type spareMaps struct{ maps []map[string]Attr }
+
+// maxSpare is how many maps are kept. Maps don't shrink, so large ones are not.
+const maxSpare = 32
+
+func (s *spareMaps) take() map[string]Attr {
+	if s == nil || len(s.maps) == 0 {
+		return make(map[string]Attr, 8)
+	}
+	last := len(s.maps) - 1
+	m := s.maps[last]
+	s.maps = s.maps[:last]
+	return m
+}
+
+func (s *spareMaps) give(m map[string]Attr) {
+	if m != nil && len(m) <= 8 && len(s.maps) < maxSpare {
+		clear(m)
+		s.maps = append(s.maps, m)
+	}
 }
 
 // attr reads one attribute. null gives an attribute without type.

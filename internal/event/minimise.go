@@ -45,26 +45,60 @@ const (
 //     own. Traits and ExternalID are left as they are.
 //   - The referrer gets its medium and its name.
 //   - Versions of browser and system are cut to the major one.
-func (p Policy) Minimise(e *Event) {
-	p.minimisePage(e)
-	if e.Referrer != nil && !p.minimiseReferrer(e) {
-		e.Referrer = nil
+func (p Policy) Minimise(e *Event) { p.minimise(e, &previous{}) }
+
+// MinimiseAll is Minimise for each of the events. It is faster when neighbours were sent from the
+// same page, as those of one visitor often are; they may then share their Campaign.
+func (p Policy) MinimiseAll(events []*Event) {
+	var before previous
+	for _, e := range events {
+		p.minimise(e, &before)
 	}
+}
+
+// previous is the event that was minimised before, with the addresses as they had come in: what
+// comes in again is not worked out again.
+type previous struct {
+	event    *Event // nil: none
+	url      string
+	referrer string
+	search   string // what the address said was searched for
+}
+
+func (p Policy) minimise(e *Event, before *previous) {
+	now := previous{event: e, url: e.Page.URL}
+	now.search = p.minimisePage(e, before)
+	if e.Referrer != nil {
+		now.referrer = e.Referrer.URL
+		if !p.minimiseReferrer(e, before) {
+			e.Referrer = nil
+		}
+	}
+	*before = now
 	e.Search = keep(maskText(e.Search), maxKeptText)
 	p.minimiseAttributes(e)
 	e.minimiseDevice()
 }
 
-// minimisePage rebuilds the page's address and reads campaign and search from it.
-func (p Policy) minimisePage(e *Event) {
+// minimisePage rebuilds the page's address and reads campaign and search from it. It returns what
+// the address said was searched for.
+func (p Policy) minimisePage(e *Event, before *previous) (search string) {
 	page := &e.Page
 	page.Title = keep(maskText(page.Title), maxKeptText)
 	page.Keywords = keep(maskText(page.Keywords), maxKeptText)
 	page.Lang = keep(page.Lang, maxKeptName)
+	if b := before.event; b != nil && before.url == page.URL && e.Campaign == nil {
+		page.setAddress(&b.Page)
+		e.Campaign = b.Campaign
+		if e.Search == "" {
+			e.Search = before.search
+		}
+		return before.search
+	}
 	a, ok := parseAddress(page.URL)
 	if !ok {
-		page.URL, page.Host, page.Domain, page.Path, page.Query, page.Fragment = "", "", "", "", "", ""
-		return
+		page.setAddress(&Page{})
+		return ""
 	}
 	if a.query != "" {
 		kept := p.query(a.query)
@@ -76,8 +110,8 @@ func (p Policy) minimisePage(e *Event) {
 			}
 			e.Campaign = &c
 		}
-		if e.Search == "" {
-			e.Search = kept.search
+		if search = kept.search; e.Search == "" {
+			e.Search = search
 		}
 	}
 	if !p.KeepFragment {
@@ -87,7 +121,18 @@ func (p Policy) minimisePage(e *Event) {
 	a.fragment = keep(maskPath(a.fragment), maxKeptPath)
 	page.URL = a.render(page.URL)
 	page.Host, page.Path, page.Query, page.Fragment = splitAddress(page.URL)
-	page.Domain = registrable(page.Host)
+	if b := before.event; b != nil && b.Page.Host == page.Host {
+		page.Domain = b.Page.Domain
+	} else {
+		page.Domain = registrable(page.Host)
+	}
+	return search
+}
+
+// setAddress takes the address of another page, and leaves what the page says about itself.
+func (p *Page) setAddress(from *Page) {
+	p.URL, p.Host, p.Domain = from.URL, from.Host, from.Domain
+	p.Path, p.Query, p.Fragment = from.Path, from.Query, from.Fragment
 }
 
 // keptQuery is what remains of a query.
@@ -99,14 +144,20 @@ type keptQuery struct {
 
 // query keeps the listed parameters in the order in which they stand.
 func (p Policy) query(raw string) (k keptQuery) {
-	var out strings.Builder
+	var room [256]byte
+	out := room[:0]
 	unchanged := true
-	for pair := range strings.SplitSeq(raw, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		key = strings.ToLower(unescapeQuery(key))
+	for rest, more := raw, true; more; {
+		var pair string
+		pair, rest, more = strings.Cut(rest, "&")
+		rawKey, rawValue, _ := strings.Cut(pair, "=")
+		key := rawKey
+		if !isPlainLower(key) {
+			key = strings.ToLower(unescapeQuery(key))
+		}
 		if network := clickNetwork(key); network != "" {
-			if k.campaign.ClickID == "" && isClickID(value) {
-				k.campaign.ClickID, k.campaign.Network = value, network
+			if k.campaign.ClickID == "" && isClickID(rawValue) {
+				k.campaign.ClickID, k.campaign.Network = rawValue, network
 			}
 			unchanged = false
 			continue
@@ -116,27 +167,43 @@ func (p Policy) query(raw string) (k keptQuery) {
 			unchanged = false
 			continue
 		}
-		value = keep(maskQueryValue(value), maxKeptText)
+		value := keep(maskQueryValue(rawValue), maxKeptText)
 		plain := keep(unescapeQuery(value), maxKeptText)
 		if search && k.search == "" {
 			k.search = plain
 		}
 		k.campaign.set(key, plain)
-		kept := escapeKey(key) + "=" + value
-		unchanged = unchanged && kept == pair
-		if out.Len()+len("&")+len(kept) > maxKeptPath {
-			unchanged = false
+		before := len(out)
+		if before > 0 {
+			out = append(out, '&')
+		}
+		start := len(out)
+		if rawKey == key {
+			out = append(out, key...)
+		} else {
+			out = append(out, escapeKey(key)...)
+		}
+		out = append(append(out, '='), value...)
+		if len(out) > maxKeptPath {
+			out, unchanged = out[:before], false
 			continue
 		}
-		if out.Len() > 0 {
-			out.WriteByte('&')
-		}
-		out.WriteString(kept)
+		unchanged = unchanged && string(out[start:]) == pair
 	}
 	if k.query = raw; !unchanged {
-		k.query = out.String()
+		k.query = string(out)
 	}
 	return k
+}
+
+// isPlainLower tells whether a key is spelled as the lists spell keys.
+func isPlainLower(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '_' && c != '-' && c != '.' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // set takes a campaign parameter.

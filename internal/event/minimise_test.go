@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"flag"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -253,4 +254,40 @@ func FuzzMinimise(f *testing.F) {
 			Attributes: map[string]Attr{"note": {TypeString, text}}}
 		settled(t, e)
 	})
+}
+
+func TestMinimisingTogetherIsMinimisingEach(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := rapid.SliceOfN(genVisit(), 1, 5).Draw(t, "events")
+		var together, each []*Event
+		for range 3 { // neighbours that repeat, in every order
+			for _, i := range rapid.Permutation(indexes(len(first))).Draw(t, "order") {
+				together, each = append(together, copyOf(first[i])), append(each, copyOf(first[i]))
+			}
+		}
+		p := DefaultPolicy()
+		p.MinimiseAll(together)
+		for i, e := range each {
+			p.Minimise(e)
+			equal(t, together[i], e)
+		}
+	})
+}
+
+func indexes(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+// copyOf copies an event that was not minimised.
+func copyOf(e *Event) *Event {
+	c := *e
+	if e.Referrer != nil {
+		r := *e.Referrer
+		c.Referrer = &r
+	}
+	c.Attributes = maps.Clone(e.Attributes)
+	return &c
 }

@@ -19,9 +19,14 @@ const (
 // search engines and social networks; else unknown.
 //
 // Of a foreign site's query nothing is kept but what was searched for.
-func (p Policy) minimiseReferrer(e *Event) bool {
+func (p Policy) minimiseReferrer(e *Event, before *previous) bool {
 	r := e.Referrer
 	raw := r.URL
+	if b := before.event; b != nil && before.referrer == raw && b.Referrer != nil &&
+		b.Page.Host == e.Page.Host && b.Page.Domain == e.Page.Domain && sameMarks(b.Campaign, e.Campaign) {
+		*r = *b.Referrer
+		return true
+	}
 	a, ok := parseAddress(raw)
 	if !ok {
 		return false
@@ -58,6 +63,14 @@ func (p Policy) minimiseReferrer(e *Event) bool {
 	r.URL = a.render(raw)
 	r.Host, r.Path, r.Query, _ = splitAddress(r.URL)
 	return true
+}
+
+// sameMarks tells whether two campaigns make the same medium of a referrer.
+func sameMarks(a, b *Campaign) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Medium == b.Medium && a.Network == b.Network
 }
 
 // searchTerms keeps what search engines call the terms, and nothing else.
