@@ -7,7 +7,9 @@ import "time"
 // are left out: their status is Unknown.
 //
 // Rules:
-//   - Of one subject's records the newest that mentions the purpose counts.
+//   - Of one subject's records the newest that mentions the purpose counts. A grant that was stamped
+//     before a denial but written after it does not: whichever way two calls cross, the gate that
+//     was shut from the stamp on stays shut.
 //   - A refusal, withdrawal or objection that is another subject's newest word closes the purpose
 //     here too. Another subject's grant opens nothing here.
 //   - Past its validity a record counts as Expired and neither opens nor closes.
@@ -61,27 +63,47 @@ func latest(records []Record, purpose string, at time.Time, material map[string]
 		if rec.At.After(at) {
 			continue
 		}
-		for _, e := range rec.Effects {
-			if e.Purpose != purpose {
-				continue
-			}
-			st := State{
-				Purpose:       purpose,
-				Status:        e.Status,
-				Since:         rec.At,
-				Until:         rec.Until,
-				NoticeVersion: rec.Version,
-				Ledger:        rec.Ledger,
-				RecordID:      rec.ID,
-			}
-			switch {
-			case !rec.Until.IsZero() && !at.Before(rec.Until):
-				st.Status = Expired
-			case e.Status == Given && rec.Version < material[rec.Notice]:
-				st.Status = Suspended
-			}
-			return st
+		status := rec.says(purpose)
+		if status == "" {
+			continue
 		}
+		if status == Given {
+			for j := range records[:i] {
+				if crossed := &records[j]; crossed.At.After(rec.At) && !crossed.At.After(at) && crossed.says(purpose).denies() {
+					return crossed.state(purpose, crossed.says(purpose), at, material)
+				}
+			}
+		}
+		return rec.state(purpose, status, at, material)
 	}
 	return State{Purpose: purpose, Status: Unknown, Ledger: -1}
+}
+
+// says returns the status that the record gives a purpose, empty if it does not mention it.
+func (rec *Record) says(purpose string) Status {
+	for i := range rec.Effects {
+		if rec.Effects[i].Purpose == purpose {
+			return rec.Effects[i].Status
+		}
+	}
+	return ""
+}
+
+// state returns what the record, if it is the one that counts, means at an instant.
+func (rec *Record) state(purpose string, status Status, at time.Time, material map[string]int) State {
+	switch {
+	case !rec.Until.IsZero() && !at.Before(rec.Until):
+		status = Expired
+	case status == Given && rec.Version < material[rec.Notice]:
+		status = Suspended
+	}
+	return State{
+		Purpose:       purpose,
+		Status:        status,
+		Since:         rec.At,
+		Until:         rec.Until,
+		NoticeVersion: rec.Version,
+		Ledger:        rec.Ledger,
+		RecordID:      rec.ID,
+	}
 }

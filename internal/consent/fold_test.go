@@ -86,6 +86,28 @@ func TestTheFoldIsTheNewestWordOnEachPurpose(t *testing.T) {
 	})
 }
 
+func TestAGrantStampedBeforeAWithdrawalButWrittenAfterItDoesNotCount(t *testing.T) {
+	grant := Record{Ledger: 2, At: start, Effects: []Effect{{Measure, Given}, {Predict, Given}}}
+	withdrawal := Record{Ledger: 1, At: start.Add(time.Microsecond), Effects: []Effect{{Measure, Withdrawn}}}
+	for _, c := range []struct {
+		name    string
+		records []Record
+		at      time.Time
+		purpose string
+		want    Status
+	}{
+		{"crossed", []Record{withdrawal, grant}, start.Add(time.Second), Measure, Withdrawn},
+		{"crossed, about another purpose", []Record{withdrawal, grant}, start.Add(time.Second), Predict, Given},
+		{"crossed, before the withdrawal's instant", []Record{withdrawal, grant}, start, Measure, Given},
+		{"in order", []Record{{Ledger: 1, At: start.Add(-time.Second), Effects: withdrawal.Effects}, grant}, start, Measure, Given},
+		{"in one instant the order of the ledger counts", []Record{{Ledger: 1, At: start, Effects: withdrawal.Effects}, grant}, start, Measure, Given},
+	} {
+		if got := latest(c.records, c.purpose, c.at, nil).Status; got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 func TestEffectsSurviveTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for _, rec := range history(t, "records") {

@@ -50,64 +50,60 @@ func TestTheGateStaysShutWhenTheStoreIsOutOfReach(t *testing.T) {
 }
 
 func TestL8_AWithdrawalLeavesTheGrantAndThePastCanBeTold(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		given := w.choose(t, nil, consent.Measure, consent.Actions)
-		before, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+	w := newWorld(t, storetest.SQLite(t))
+	given := w.choose(t, nil, consent.Measure, consent.Actions)
+	before, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Advance(time.Hour)
+	out := w.withdraw(t, *given.Visitor)
+	if entry := w.verified(t, out.Receipt); entry["type"] != "consent.withdrawn" || entry["prev_id"] != given.RecordID.String() {
+		t.Errorf("the withdrawal's entry is %v after %v", entry["type"], entry["prev_id"])
+	}
+	after, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before.Entry) != string(after.Entry) || before.Salt != after.Salt || before.Leaf != after.Leaf {
+		t.Error("W9: the withdrawal changed the grant's entry")
+	}
+	for _, c := range []struct {
+		at   time.Time
+		want consent.Status
+	}{
+		{noon.Add(-time.Second), consent.Unknown},
+		{noon, consent.Given},
+		{noon.Add(time.Hour - time.Microsecond), consent.Given},
+		{noon.Add(time.Hour), consent.Withdrawn},
+		{noon.Add(1000 * time.Hour), consent.Withdrawn},
+	} {
+		states, err := w.StateAt(t.Context(), w.tenant, given.Subject, c.at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.fake.Advance(time.Hour)
-		out := w.withdraw(t, *given.Visitor)
-		if entry := w.verified(t, out.Receipt); entry["type"] != "consent.withdrawn" || entry["prev_id"] != given.RecordID.String() {
-			t.Errorf("the withdrawal's entry is %v after %v", entry["type"], entry["prev_id"])
+		if got := states[consent.Measure].Status; got != c.want {
+			t.Errorf("at %v: %s, want %s", c.at, got, c.want)
 		}
-		after, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
-		if err != nil {
-			t.Fatal(err)
+		if len(states) != len(consent.DefaultPurposes()) {
+			t.Errorf("at %v the state names %d purposes", c.at, len(states))
 		}
-		if string(before.Entry) != string(after.Entry) || before.Salt != after.Salt || before.Leaf != after.Leaf {
-			t.Error("W9: the withdrawal changed the grant's entry")
-		}
-		for _, c := range []struct {
-			at   time.Time
-			want consent.Status
-		}{
-			{noon.Add(-time.Second), consent.Unknown},
-			{noon, consent.Given},
-			{noon.Add(time.Hour - time.Microsecond), consent.Given},
-			{noon.Add(time.Hour), consent.Withdrawn},
-			{noon.Add(1000 * time.Hour), consent.Withdrawn},
-		} {
-			states, err := w.StateAt(t.Context(), w.tenant, given.Subject, c.at)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := states[consent.Measure].Status; got != c.want {
-				t.Errorf("at %v: %s, want %s", c.at, got, c.want)
-			}
-			if len(states) != len(consent.DefaultPurposes()) {
-				t.Errorf("at %v the state names %d purposes", c.at, len(states))
-			}
-		}
-	})
+	}
 }
 
 func TestW10_WithdrawingOnePurposeLeavesTheOthers(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		given := w.choose(t, nil, consent.Measure, consent.Actions)
-		out := w.withdraw(t, *given.Visitor, consent.Actions)
-		if !w.open(t, given.Subject, consent.Measure) || w.open(t, given.Subject, consent.Actions) {
-			t.Error("the gate does not fit the withdrawal")
-		}
-		if out.Token != "v1.measure.20261122" || out.Visitor == nil || !out.Purposes[consent.Measure] || out.Purposes[consent.Actions] {
-			t.Errorf("the outcome is %+v", out)
-		}
-		if out = w.withdraw(t, *given.Visitor); out.Token != "v1.n.20261122" || out.Visitor != nil {
-			t.Errorf("after taking back the rest the outcome is %+v", out)
-		}
-	})
+	w := newWorld(t, storetest.SQLite(t))
+	given := w.choose(t, nil, consent.Measure, consent.Actions)
+	out := w.withdraw(t, *given.Visitor, consent.Actions)
+	if !w.open(t, given.Subject, consent.Measure) || w.open(t, given.Subject, consent.Actions) {
+		t.Error("the gate does not fit the withdrawal")
+	}
+	if out.Token != "v1.measure.20261122" || out.Visitor == nil || !out.Purposes[consent.Measure] || out.Purposes[consent.Actions] {
+		t.Errorf("the outcome is %+v", out)
+	}
+	if out = w.withdraw(t, *given.Visitor); out.Token != "v1.n.20261122" || out.Visitor != nil {
+		t.Errorf("after taking back the rest the outcome is %+v", out)
+	}
 }
 
 func TestW14_WithdrawingIsIdempotent(t *testing.T) {
@@ -302,6 +298,40 @@ func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestT3_AChoiceThatCrossesAWithdrawalNeverReopensTheGate(t *testing.T) {
+	w := newWorldAt(t, storetest.SQLite(t), clock.System())
+	rounds := 30
+	if testing.Short() {
+		rounds = 5
+	}
+	for range rounds {
+		first := w.choose(t, nil, consent.Measure)
+		again := w.choice(t, first.Visitor, consent.Measure)
+		var wg sync.WaitGroup
+		var taken, given *consent.Outcome
+		var errs [2]error
+		wg.Go(func() { given, errs[0] = w.Choose(t.Context(), w.tenant, again) })
+		wg.Go(func() {
+			taken, errs[1] = w.Withdraw(t.Context(), w.tenant, withdrawal(*first.Visitor, consent.Measure))
+		})
+		wg.Wait()
+		if err := errors.Join(errs[:]...); err != nil {
+			t.Fatal(err)
+		}
+		history, err := w.History(t.Context(), w.tenant, []id.Subject{first.Subject})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[uuid.UUID]time.Time{}
+		for _, rec := range history {
+			at[rec.ID] = rec.At
+		}
+		if at[taken.RecordID].After(at[given.RecordID]) && w.open(t, first.Subject, consent.Measure) {
+			t.Fatal("a choice that was stamped before the withdrawal reopened the gate")
+		}
+	}
 }
 
 func TestAWithdrawalThatCannotBeWrittenStillShutsTheGate(t *testing.T) {

@@ -22,60 +22,58 @@ import (
 )
 
 func TestL3_TheNoticeIsTheSameBytesForEverAndItsDigestIsInTheLedger(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		for i, lang := range []string{"de", "en"} {
-			golden := filepath.Join("testdata", "notice.v1."+lang+".html")
-			artefact, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, lang)
-			if err != nil {
+	w := newWorld(t, storetest.SQLite(t))
+	for i, lang := range []string{"de", "en"} {
+		golden := filepath.Join("testdata", "notice.v1."+lang+".html")
+		artefact, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			if err := os.WriteFile(golden, artefact, 0o644); err != nil {
 				t.Fatal(err)
-			}
-			if *update {
-				if err := os.WriteFile(golden, artefact, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(artefact, want) {
-				t.Errorf("the %s notice is not %s; if that is meant, run the tests with -update", lang, golden)
-			}
-			n, err := w.Notice(t.Context(), w.tenant, lang)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum := sha256.Sum256(artefact)
-			if n.SHA256 != hex.EncodeToString(sum[:]) || n.Language != lang || n.Version != 1 {
-				t.Errorf("the notice says %s %s %d", n.SHA256, n.Language, n.Version)
-			}
-			words := []string{n.Title, n.Intro, n.Controller, n.WithdrawHint}
-			for _, p := range n.Purposes {
-				words = append(words, p.Title, p.Description)
-			}
-			labels := map[string]string{}
-			encoded, err := json.Marshal(n.Labels)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(encoded, &labels); err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range append(words, slices.Collect(maps.Values(labels))...) {
-				if !bytes.Contains(artefact, []byte(s)) {
-					t.Errorf("the artefact lacks %q", s)
-				}
-			}
-			receipt, err := w.ledger.Receipt(t.Context(), w.tenant, int64(1+i), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if entry := w.verified(t, receipt); entry["type"] != "notice.published" || entry["text_sha256"] != n.SHA256 || entry["language"] != lang {
-				t.Errorf("the ledger says %v", entry)
 			}
 		}
-	})
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(artefact, want) {
+			t.Errorf("the %s notice is not %s; if that is meant, run the tests with -update", lang, golden)
+		}
+		n, err := w.Notice(t.Context(), w.tenant, lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(artefact)
+		if n.SHA256 != hex.EncodeToString(sum[:]) || n.Language != lang || n.Version != 1 {
+			t.Errorf("the notice says %s %s %d", n.SHA256, n.Language, n.Version)
+		}
+		words := []string{n.Title, n.Intro, n.Controller, n.WithdrawHint}
+		for _, p := range n.Purposes {
+			words = append(words, p.Title, p.Description)
+		}
+		labels := map[string]string{}
+		encoded, err := json.Marshal(n.Labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(encoded, &labels); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range append(words, slices.Collect(maps.Values(labels))...) {
+			if !bytes.Contains(artefact, []byte(s)) {
+				t.Errorf("the artefact lacks %q", s)
+			}
+		}
+		receipt, err := w.ledger.Receipt(t.Context(), w.tenant, int64(1+i), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry := w.verified(t, receipt); entry["type"] != "notice.published" || entry["text_sha256"] != n.SHA256 || entry["language"] != lang {
+			t.Errorf("the ledger says %v", entry)
+		}
+	}
 }
 
 func TestEnsureDefaultsChangesNothingThatIsThere(t *testing.T) {
@@ -256,55 +254,51 @@ func TestB21ToB26_TheLintNamesWhatMakesConsentDoubtful(t *testing.T) {
 }
 
 func TestF1_AConditionalServiceNeedsAReasonOrAnOverrideThatIsLogged(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		d := draft()
-		d.Purposes = consent.DefaultPurposes()
-		d.Purposes[0].NeededFor = []string{"checkout"}
-		_, err := w.Publish(t.Context(), w.tenant, d)
-		if e, ok := errors.AsType[*fail.Error](err); !ok || e.Field != "purposes.measure.why" {
-			t.Fatalf("got %v", err)
-		}
-		entries := int64(w.count(t, "ledger_entry"))
-		d.Override = "Our lawyers looked at it on 3 November and see no problem."
-		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
-			t.Fatal(err)
-		}
-		receipt, err := w.ledger.Receipt(t.Context(), w.tenant, entries, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if entry := w.verified(t, receipt); entry["type"] != "override.made" || entry["reason"] != d.Override || len(entry["faults"].([]any)) != 1 {
-			t.Errorf("L27: the ledger says %v", entry)
-		}
-		// F2: every choice says from now on that a service depends on it.
-		entry := w.verified(t, w.choose(t, nil, consent.Measure).Receipt)
-		if got := entry["conditional_services"].([]any); len(got) != 1 || got[0] != "checkout" {
-			t.Errorf("the choice names %v", got)
-		}
-	})
+	w := newWorld(t, storetest.SQLite(t))
+	d := draft()
+	d.Purposes = consent.DefaultPurposes()
+	d.Purposes[0].NeededFor = []string{"checkout"}
+	_, err := w.Publish(t.Context(), w.tenant, d)
+	if e, ok := errors.AsType[*fail.Error](err); !ok || e.Field != "purposes.measure.why" {
+		t.Fatalf("got %v", err)
+	}
+	entries := int64(w.count(t, "ledger_entry"))
+	d.Override = "Our lawyers looked at it on 3 November and see no problem."
+	if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := w.ledger.Receipt(t.Context(), w.tenant, entries, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entry := w.verified(t, receipt); entry["type"] != "override.made" || entry["reason"] != d.Override || len(entry["faults"].([]any)) != 1 {
+		t.Errorf("L27: the ledger says %v", entry)
+	}
+	// F2: every choice says from now on that a service depends on it.
+	entry := w.verified(t, w.choose(t, nil, consent.Measure).Receipt)
+	if got := entry["conditional_services"].([]any); len(got) != 1 || got[0] != "checkout" {
+		t.Errorf("the choice names %v", got)
+	}
 }
 
 func TestAPurposeThatIsNoLongerPublishedIsClosed(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		out := w.choose(t, nil, consent.Measure, consent.Predict)
-		if !w.open(t, out.Subject, consent.Predict) {
-			t.Fatal("shut")
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure, consent.Predict)
+	if !w.open(t, out.Subject, consent.Predict) {
+		t.Fatal("shut")
+	}
+	d := draft()
+	for _, p := range consent.DefaultPurposes() {
+		if p.ID != consent.Predict {
+			d.Purposes = append(d.Purposes, p)
 		}
-		d := draft()
-		for _, p := range consent.DefaultPurposes() {
-			if p.ID != consent.Predict {
-				d.Purposes = append(d.Purposes, p)
-			}
-		}
-		if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
-			t.Fatal(err)
-		}
-		if w.open(t, out.Subject, consent.Predict) || !w.open(t, out.Subject, consent.Measure) {
-			t.Error("the gate does not fit what is published")
-		}
-	})
+	}
+	if _, err := w.Publish(t.Context(), w.tenant, d); err != nil {
+		t.Fatal(err)
+	}
+	if w.open(t, out.Subject, consent.Predict) || !w.open(t, out.Subject, consent.Measure) {
+		t.Error("the gate does not fit what is published")
+	}
 }
 
 func TestPurposesThatCannotBeToldApartAreRefused(t *testing.T) {
