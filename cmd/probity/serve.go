@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"probity/internal/api"
+	"probity/internal/console"
 	"probity/internal/fail"
 	"probity/internal/privacy"
 	"probity/sdk"
@@ -72,6 +74,11 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	mux.Handle("/", handler)
 	mux.Handle("/privacy/", privacy.New(privacy.Deps{
 		Tenant: r.tenant, Name: r.organisationName, Subjects: r.subjects, Consent: r.consent, Rights: r.rights, Logger: log,
+	}))
+	mux.Handle("/console/", console.New(console.Deps{
+		Staff: r.org, Sessions: r.org.Sessions(), Journey: r.journey, Predict: r.predict, Consent: r.consent,
+		Subjects: r.subjects, Rights: r.rights, Bus: r.stream, Clock: r.clock, Logger: log,
+		Plain: !strings.HasPrefix(s.PublicURL, "https://"),
 	}))
 	var also func(context.Context) error
 	if more != nil {

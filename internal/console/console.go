@@ -1,0 +1,356 @@
+// Package console is what staff see: who is on the site now, what is known about a visitor and on
+// which basis, why an offer was or was not made, which requests are due, and what the models rest on.
+//
+// Pages are rendered on the server. Staff sign in with a one-time link; the session lives on the
+// server, and its cookie says nothing.
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/gob"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/google/uuid"
+
+	"probity/internal/clock"
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/journey"
+	"probity/internal/org"
+	"probity/internal/predict"
+	"probity/internal/rights"
+	"probity/internal/subject"
+	"probity/verify"
+)
+
+// Staff signs people in. *org.Room satisfies it.
+type Staff interface {
+	RedeemLink(ctx context.Context, token string) (*org.Staff, error)
+	Staff(ctx context.Context, t id.Tenant, staff uuid.UUID) (*org.Staff, error)
+	Organisation(ctx context.Context, t id.Tenant) (*org.Organisation, error)
+}
+
+// Journeys reads what visitors did. *journey.Store satisfies it.
+type Journeys interface {
+	Visitors(ctx context.Context, t id.Tenant, limit int) ([]*journey.Visitor, error)
+	VisitorOf(ctx context.Context, t id.Tenant, s id.Subject) (*journey.Visitor, error)
+	SessionsOf(ctx context.Context, t id.Tenant, limit int, subjects ...id.Subject) ([]*journey.Session, error)
+	Events(ctx context.Context, t id.Tenant, s id.Subject, since time.Time, fn func(journey.StoredEvent) error) error
+	ActionsOf(ctx context.Context, t id.Tenant, s id.Subject) ([]*journey.Offer, error)
+	Plan(ctx context.Context, t id.Tenant) (*journey.Plan, error)
+}
+
+// Predictions scores and explains. *predict.Room satisfies it.
+type Predictions interface {
+	Enabled(t id.Tenant) []uuid.UUID
+	Score(t id.Tenant, outcome uuid.UUID, v *predict.Vector) (predict.Score, bool)
+	Explain(t id.Tenant, outcome uuid.UUID, v *predict.Vector) ([]predict.Contribution, error)
+	Models(ctx context.Context, t id.Tenant) ([]predict.Model, error)
+}
+
+// Consent shows choices. *consent.Room satisfies it.
+type Consent interface {
+	Purposes(ctx context.Context, t id.Tenant) ([]consent.Purpose, error)
+	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
+	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
+	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
+}
+
+// Subjects opens identities. *subject.Room satisfies it.
+type Subjects interface {
+	Identities(ctx context.Context, t id.Tenant, s id.Subject) ([]subject.Identity, error)
+}
+
+// Rights shows requests. *rights.Room satisfies it.
+type Rights interface {
+	List(ctx context.Context, t id.Tenant, offset, limit int) (page []*rights.Request, total int, err error)
+	Get(ctx context.Context, t id.Tenant, request uuid.UUID) (*rights.Request, error)
+	Certificate(ctx context.Context, t id.Tenant, request uuid.UUID) ([]byte, error)
+}
+
+// Bus tells what happens. *stream.Engine satisfies it.
+type Bus interface {
+	Subscribe(topic string, fn func(topic string, data []byte)) (cancel func(), err error)
+}
+
+// Deps are the rooms behind the pages. All are required.
+type Deps struct {
+	Staff    Staff
+	Sessions scs.Store // of signed-in staff
+	Journey  Journeys
+	Predict  Predictions
+	Consent  Consent
+	Subjects Subjects
+	Rights   Rights
+	Bus      Bus
+	Clock    clock.Clock
+	Logger   *slog.Logger
+	// Plain says that browsers come over plain HTTP, which is right on the loopback interface only:
+	// the session cookie then can't be marked Secure.
+	Plain bool
+}
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+type console struct {
+	Deps
+	sessions *scs.SessionManager
+	pages    *template.Template
+}
+
+// New returns the handler of everything below /console/.
+func New(d Deps) http.Handler {
+	gob.Register(uuid.UUID{})
+	c := &console{Deps: d, sessions: scs.New()}
+	c.sessions.Store = d.Sessions
+	c.sessions.IdleTimeout = 30 * time.Minute
+	c.sessions.Lifetime = 12 * time.Hour
+	c.sessions.Cookie.Name = "probity_staff"
+	c.sessions.Cookie.Path = "/console/"
+	c.sessions.Cookie.HttpOnly = true
+	c.sessions.Cookie.Persist = false
+	c.sessions.Cookie.SameSite = http.SameSiteLaxMode
+	c.sessions.Cookie.Secure = !d.Plain
+	c.pages = template.Must(template.New("").Funcs(c.words()).ParseFS(templateFiles, "templates/*.html"))
+
+	static, err := fs.Sub(staticFiles, "static")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /console/static/", http.StripPrefix("/console/static/", cached(http.FileServerFS(static))))
+	mux.HandleFunc("GET /console/sign-in", c.open((*call).askSignIn))
+	mux.HandleFunc("POST /console/sign-in", c.open((*call).signIn))
+	mux.HandleFunc("POST /console/sign-out", c.open((*call).signOut))
+	for pattern, page := range map[string]struct {
+		may string
+		do  func(*call) error
+	}{
+		"GET /console/{$}":                                  {org.PermissionSession, (*call).live},
+		"GET /console/live/rows":                            {org.PermissionSession, (*call).liveRows},
+		"GET /console/live/stream":                          {org.PermissionSession, (*call).liveStream},
+		"GET /console/visitors/{subject}":                   {org.PermissionSession, (*call).visitor},
+		"GET /console/visitors/{subject}/receipts/{record}": {org.PermissionConsent, (*call).receipt},
+		"GET /console/outcomes":                             {org.PermissionScores, (*call).outcomes},
+		"GET /console/requests":                             {org.PermissionRights, (*call).requests},
+		"GET /console/requests/{request}":                   {org.PermissionRights, (*call).request},
+		"GET /console/requests/{request}/certificate":       {org.PermissionRights, (*call).certificate},
+		"GET /console/":                                     {org.PermissionConsole, (*call).nowhere},
+	} {
+		mux.HandleFunc(pattern, c.signedIn(page.may, page.do))
+	}
+	return http.NewCrossOriginProtection().Handler(c.sessions.LoadAndSave(mux))
+}
+
+func cached(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		h.ServeHTTP(w, r)
+	})
+}
+
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// call is one request of a staff member, or of somebody who is not signed in yet.
+type call struct {
+	*console
+	w     http.ResponseWriter
+	r     *http.Request
+	staff *org.Staff // nil before signing in
+}
+
+// open serves a page that needs no session.
+func (c *console) open(do func(*call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		k := &call{console: c, w: w, r: r}
+		if err := do(k); err != nil {
+			k.refuse(err)
+		}
+	}
+}
+
+// signedIn serves a page to staff who have the permission. Everybody else is asked to sign in.
+func (c *console) signedIn(may string, do func(*call) error) http.HandlerFunc {
+	return c.open(func(k *call) error {
+		ctx := k.r.Context()
+		staff, ok := c.sessions.Get(ctx, "staff").(uuid.UUID)
+		tenant, also := c.sessions.Get(ctx, "tenant").(uuid.UUID)
+		if !ok || !also {
+			return k.askSignIn()
+		}
+		person, err := c.Staff.Staff(ctx, id.Tenant(tenant), staff)
+		if fail.Is(err, fail.NotFound) {
+			return k.askSignIn()
+		}
+		if err != nil {
+			return err
+		}
+		k.staff = person
+		if !person.Can(org.PermissionConsole) || !person.Can(may) {
+			return fail.New(fail.Forbidden, "Your account lacks the permission %s.", may)
+		}
+		return do(k)
+	})
+}
+
+func (k *call) tenant() id.Tenant { return k.staff.Tenant }
+
+func (k *call) askSignIn() error {
+	token := k.r.FormValue("token")
+	status := http.StatusOK
+	if token == "" && k.r.URL.Path != "/console/sign-in" {
+		status = http.StatusUnauthorized
+	}
+	return k.show(status, "sign-in", "Sign in", map[string]any{"Token": token})
+}
+
+// signIn uses the link up. It takes a click, because mail scanners open links.
+func (k *call) signIn() error {
+	person, err := k.Staff.RedeemLink(k.r.Context(), k.r.PostFormValue("token"))
+	if err != nil {
+		return err
+	}
+	if err := k.sessions.RenewToken(k.r.Context()); err != nil {
+		return err
+	}
+	k.sessions.Put(k.r.Context(), "staff", person.ID)
+	k.sessions.Put(k.r.Context(), "tenant", uuid.UUID(person.Tenant))
+	http.Redirect(k.w, k.r, "/console/", http.StatusSeeOther)
+	return nil
+}
+
+func (k *call) signOut() error {
+	if err := k.sessions.Destroy(k.r.Context()); err != nil {
+		return err
+	}
+	http.Redirect(k.w, k.r, "/console/sign-in", http.StatusSeeOther)
+	return nil
+}
+
+func (k *call) nowhere() error { return fail.New(fail.NotFound, "There is no such page.") }
+
+// page is what every template gets.
+type page struct {
+	Title  string
+	Path   string
+	Staff  *org.Staff
+	Tenant string
+	Body   any
+}
+
+func (k *call) show(status int, name, title string, body any) error {
+	p := page{Title: title, Path: k.r.URL.Path, Staff: k.staff, Body: body}
+	if k.staff != nil {
+		if o, err := k.Staff.Organisation(k.r.Context(), k.tenant()); err == nil {
+			p.Tenant = o.Name
+		}
+	}
+	var out bytes.Buffer
+	if err := k.pages.ExecuteTemplate(&out, name, p); err != nil {
+		return err
+	}
+	k.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	k.w.WriteHeader(status)
+	_, _ = k.w.Write(out.Bytes()) // a browser that left needs no answer
+	return nil
+}
+
+// refuse says what went wrong. Causes go to the log; messages of failures hold nothing personal.
+func (k *call) refuse(err error) {
+	status, text := http.StatusInternalServerError, "Something went wrong on our side. It is in the log."
+	kinds := map[fail.Kind]int{
+		fail.Invalid: 400, fail.Unauthenticated: 401, fail.Forbidden: 403, fail.ConsentRequired: 403,
+		fail.NotFound: 404, fail.Gone: 410, fail.Conflict: 409, fail.TooLarge: 413, fail.TooMany: 429, fail.Unavailable: 503,
+	}
+	if s, ok := kinds[fail.KindOf(err)]; ok {
+		status, text = s, messageOf(err)
+	} else {
+		k.Logger.Error("a page of the console failed", "path", k.r.Pattern, "error", err)
+	}
+	if err := k.show(status, "error", "That did not work", text); err != nil {
+		http.Error(k.w, "The page could not be shown.", http.StatusInternalServerError)
+	}
+}
+
+func messageOf(err error) string {
+	for e := err; e != nil; {
+		if f, ok := e.(*fail.Error); ok {
+			return f.Message
+		}
+		u, ok := e.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		e = u.Unwrap()
+	}
+	return "The request could not be carried out."
+}
+
+// words are the functions of the templates.
+func (c *console) words() template.FuncMap {
+	return template.FuncMap{
+		"percent": percent,
+		"ago":     func(t time.Time) string { return span(c.Clock.Now().Sub(t)) + " ago" },
+		"span":    span,
+		"clock":   func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"day": func(t time.Time) string {
+			if t.IsZero() {
+				return "–"
+			}
+			return t.UTC().Format("2 Jan 2006 15:04")
+		},
+		"short": func(v fmt.Stringer) string { return v.String()[:8] },
+		"title": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+		"hash":  func(h fmt.Stringer) string { return h.String()[:12] },
+		"prefix": func(s, p string) bool {
+			if p == "/console/" {
+				return s == p || strings.HasPrefix(s, "/console/visitors")
+			}
+			return strings.HasPrefix(s, p)
+		},
+	}
+}
+
+// percent writes a probability with as many digits as are worth reading.
+func percent(p float64) string {
+	switch {
+	case p > 0 && p < 0.001:
+		return "< 0.1 %"
+	case p < 0.1:
+		return fmt.Sprintf("%.1f %%", 100*p)
+	}
+	return fmt.Sprintf("%.0f %%", 100*p)
+}
+
+// span writes a duration as people say it.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
