@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -28,6 +29,7 @@ type Engine struct {
 	turn    sync.RWMutex // held for reading by each write, for writing while the generation changes
 	commits *committer
 	marks   marks
+	mended  time.Time // when mend last tried; belongs to the committer's goroutine
 
 	closing sync.Once
 }
@@ -113,7 +115,7 @@ func (e *Engine) connect(role string) (*nats.Conn, jetstream.JetStream, error) {
 	}
 	url := e.opts.URL
 	if e.server != nil {
-		options = append(options, nats.InProcessServer(e.server.srv))
+		options = append(options, nats.InProcessServer(e.server), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0))
 	}
 	nc, err := nats.Connect(url, options...)
 	if err != nil {

@@ -24,6 +24,7 @@ const duplicateWindow = 30 * time.Second
 func (e *Engine) publish(ctx context.Context, groups []*group) {
 	e.publishNow(ctx, groups)
 	if e.server != nil {
+		e.mend(groups)
 		return
 	}
 	lost := make([]*group, 0, len(groups))
@@ -71,16 +72,45 @@ func (e *Engine) publishNow(ctx context.Context, groups []*group) {
 	}
 }
 
+// mendEvery is how often at most the engine is started again.
+const mendEvery = 2 * time.Second
+
+// mend starts the engine inside this process again after a write that failed for another reason than
+// a full log: JetStream closes a stream for good when the disk refuses a write, even if that was for
+// lack of space and there is some again. What was acknowledged is read back from the files; clients,
+// followers and subscribers connect by themselves.
+func (e *Engine) mend(groups []*group) {
+	broken := false
+	for _, g := range groups {
+		broken = broken || g.err != nil && !isFull(g.err)
+	}
+	if !broken || time.Since(e.mended) < mendEvery {
+		return
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.opts.Logger.Error("the log engine is started again because it failed to write", "dir", e.opts.Dir)
+	if err := e.server.restart(); err != nil {
+		e.opts.Logger.Error("the log engine can't be started again", "dir", e.opts.Dir, "error", err)
+	}
+	e.mended = time.Now()
+}
+
 // The engine's codes for a stream that is full, in bytes and otherwise.
 const (
 	codeStoreFailed           jetstream.ErrorCode = 10077
 	codeInsufficientResources jetstream.ErrorCode = 10023
 )
 
+// isFull tells whether the engine refused because the log is full.
+func isFull(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources)
+}
+
 // refusal turns the engine's error into ours.
 func refusal(err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources) {
+	if isFull(err) {
 		f := fail.Wrap(fail.Unavailable, err, "the log is full; try again when the backlog is processed").WithCode("log.full")
 		f.RetryAfter = 5 * time.Second
 		return f

@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,12 +23,15 @@ const startTimeout = 2 * time.Minute
 // embedded is the engine inside this process. It listens on no socket: the only way in is a
 // connection made by this process.
 type embedded struct {
-	srv  *server.Server
-	lock *dirLock
+	dir    string
+	logger *slog.Logger
+	lock   *dirLock
+
+	mu  sync.Mutex // guards srv
+	srv *server.Server
 }
 
-// startEmbedded locks the directory, then starts the engine on it. Every write is synced before it
-// is acknowledged.
+// startEmbedded locks the directory, then starts the engine on it.
 func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the log can't create its directory %s", dir)
@@ -35,7 +40,17 @@ func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 	if err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the log in %s is in use by another process or can't be locked", dir)
 	}
-	log := &serverLog{logger: logger, dir: dir}
+	e := &embedded{dir: dir, logger: logger, lock: lock}
+	if e.srv, err = e.start(); err != nil {
+		lock.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+// start runs an engine on the directory. Every write is synced before it is acknowledged.
+func (e *embedded) start() (*server.Server, error) {
+	log := &serverLog{logger: e.logger, dir: e.dir}
 	srv, err := server.NewServer(&server.Options{
 		ServerName:      "probity",
 		DontListen:      true,
@@ -45,7 +60,7 @@ func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 
 		JetStream:              true,
 		DisableJetStreamBanner: true,
-		StoreDir:               dir,
+		StoreDir:               e.dir,
 		SyncAlways:             true,
 		// The log's own MaxBytes is the limit that counts. While it is being renewed, two
 		// generations stand side by side.
@@ -53,7 +68,6 @@ func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 		JetStreamMaxMemory: 64 << 20, // followers' positions only
 	})
 	if err != nil {
-		lock.release()
 		return nil, fail.Wrap(fail.Internal, err, "the log can't be configured")
 	}
 	srv.SetLoggerV2(log, false, false, false)
@@ -61,17 +75,50 @@ func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 	if log.failed() || !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		lock.release()
-		return nil, fail.Wrap(fail.Unavailable, log.reason(), "the log in %s can't be opened", dir)
+		return nil, fail.Wrap(fail.Unavailable, log.reason(), "the log in %s can't be opened", e.dir)
 	}
-	return &embedded{srv: srv, lock: lock}, nil
+	return srv, nil
+}
+
+// InProcessConn gives the client a connection to the engine of the moment, also when it connects
+// again after a restart.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.srv == nil {
+		return nil, errors.New("the log engine is not running")
+	}
+	return e.srv.InProcessConn()
+}
+
+// restart stops the engine and starts it again on the same files.
+func (e *embedded) restart() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shutdown()
+	srv, err := e.start()
+	if err != nil {
+		return err
+	}
+	e.srv = srv
+	return nil
 }
 
 // stop ends the engine; what was acknowledged is on disk already.
 func (e *embedded) stop() {
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shutdown()
 	e.lock.release()
+}
+
+// shutdown ends the engine if it runs. The caller holds mu.
+func (e *embedded) shutdown() {
+	if e.srv != nil {
+		e.srv.Shutdown()
+		e.srv.WaitForShutdown()
+		e.srv = nil
+	}
 }
 
 // serverLog hands the engine's warnings and errors to our logger and remembers the fatal ones: the
