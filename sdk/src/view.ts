@@ -145,6 +145,7 @@ export const show = (notice: Notice, model: Model): View => {
   })
   addEventListener('storage', elsewhere)
   layer(!model.ask_, false)
+  region?.replaceChildren()
   document.body.prepend(box)
   root.classList.add('probity-open')
   if (!model.ask_) box.focus()
