@@ -322,7 +322,17 @@ func (r *Room) load(ctx context.Context, o owner, now time.Time) (*view, error) 
 	if err != nil {
 		return nil, unavailable(err, "read the state of consent")
 	}
-	for _, st := range fold(v.own, v.others, now, set.materialAt(now)) {
+	// What is committed counts at once. A question that waited for the store, or a clock that is behind
+	// the one that stamped the record, must not keep an older answer alive in the cache.
+	at := r.clk.Now()
+	for _, list := range slices.Concat(v.others, [][]Record{v.own}) {
+		for i := range list {
+			if list[i].At.After(at) {
+				at = list[i].At
+			}
+		}
+	}
+	for _, st := range fold(v.own, v.others, at, set.materialAt(at)) {
 		d := decision{purpose: st.Purpose, status: st.Status, ledger: st.Ledger}
 		if !st.Until.IsZero() {
 			d.until = st.Until.UnixMicro()

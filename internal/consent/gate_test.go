@@ -388,6 +388,22 @@ func TestAnotherProcessLearnsOfAWithdrawalByAnnouncementOrInFiveSeconds(t *testi
 	}
 }
 
+// A question that was asked before a withdrawal and waited for the store until after it was once
+// answered, and remembered, as of the time it was asked. A clock that is behind shows the same.
+func TestAQuestionAskedBeforeAWithdrawalIsNotRememberedAfterIt(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	out := w.choose(t, nil, consent.Measure)
+	w.fake.Advance(time.Second)
+	w.withdraw(t, *out.Visitor)
+	behind := consent.New(w.db, w.ledger, w.subjects, w.vault, clock.NewFake(noon), nil)
+	if _, err := behind.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		t.Errorf("got %v", err)
+	}
+	if ok := behind.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon); !ok {
+		t.Error("what was received before the withdrawal is refused")
+	}
+}
+
 func TestL29_MergingNeverWidensConsent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
