@@ -15,15 +15,15 @@ import (
 // nothing new of them is accepted while the rest is being deleted. Devices that were merged with the
 // person since they were located are taken in.
 func (r *Room) stepSuppress(ctx context.Context, j *job) error {
+	held, err := r.countRows(ctx, j)
+	if err != nil {
+		return err
+	}
 	return r.step(ctx, j, stepShred, Erasing, func(tx *store.Tx, j *job) (err error) {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
-		held, err := rowsOf(ctx, tx, j.work.Subjects)
-		if err != nil {
-			return err
-		}
 		j.report.add("database", "rows of the person before", held)
 		n := int64(len(j.work.Subjects))
 		if err := r.People.Erase(ctx, tx, j.work.Subjects); err != nil {
@@ -50,6 +50,9 @@ func (r *Room) stepShred(ctx context.Context, j *job) error {
 	}
 	r.forget(j.tenant, j.work.Subjects)
 	return r.step(ctx, j, stepDelete, Erasing, func(_ *store.Tx, j *job) error {
+		if j.work.Rounds > 0 {
+			return nil // they were counted in the first round
+		}
 		j.report.add("keys", "destroyed", []Count{
 			{"data keys of the person", int64(len(j.work.Subjects))},
 			{"keys of other requests and their packages", int64(len(requests))},
