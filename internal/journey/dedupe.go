@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"probity/internal/event"
 )
 
@@ -19,7 +21,7 @@ const (
 // seenVisit tells which sequence numbers of one page visit were received: top, and those of the 64
 // below it whose bit is set. What lies further below counts as received.
 type seenVisit struct {
-	key  uint64 // half of the page visit's random id
+	key  uint64 // short for the page visit's id
 	top  uint32
 	bits uint64 // bit i: top-1-i was received
 	at   int64  // unix seconds when it was last heard
@@ -30,9 +32,9 @@ type seenVisit struct {
 func (v *Visitor) fresh(ev *event.Event) bool {
 	now := ev.Received.Unix()
 	if ev.Seq == 0 || ev.Visit == [16]byte{} {
-		return v.freshID(binary.LittleEndian.Uint64(ev.ID[8:]))
+		return v.freshID(short(ev.ID))
 	}
-	key := binary.LittleEndian.Uint64(ev.Visit[8:])
+	key := short(ev.Visit)
 	i := slices.IndexFunc(v.seen, func(s seenVisit) bool { return s.key == key })
 	if i < 0 {
 		v.seen = slices.DeleteFunc(v.seen, func(s seenVisit) bool { return now-s.at > int64(visitForgets/time.Second) })
@@ -81,4 +83,10 @@ func (v *Visitor) freshID(key uint64) bool {
 	}
 	v.loose = append(v.loose, key)
 	return true
+}
+
+// short folds an id into half its length. The ids of one visitor in an hour are so few that two of
+// them meet once in 10¹⁵ hours.
+func short(u uuid.UUID) uint64 {
+	return binary.LittleEndian.Uint64(u[8:]) ^ binary.LittleEndian.Uint64(u[:8])*0x9e3779b97f4a7c15
 }

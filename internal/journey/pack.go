@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -17,8 +19,9 @@ import (
 // Compressing personal data before encrypting it leaks its length more finely than padding would.
 // Here nobody who could choose parts of a plaintext can watch the lengths of the rows.
 type packer struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc     *zstd.Encoder
+	dec     *zstd.Decoder
+	buffers sync.Pool // of *[]byte, for what is compressed and not yet sealed
 }
 
 // largestPlain bounds what a damaged row may unpack to.
@@ -52,14 +55,19 @@ const (
 // seal compresses plain and seals it under the subject's key. The place says what the bytes are and
 // is bound to them, so that no row can be taken for another.
 func (s *Store) seal(ctx context.Context, t id.Tenant, sub id.Subject, place string, how byte, plain []byte) ([]byte, error) {
-	var packed []byte
-	if how == packedQuickly {
-		packed = make([]byte, 1+s2.MaxEncodedLen(len(plain)))
-		packed = packed[:1+len(s2.Encode(packed[1:], plain))]
-	} else {
-		packed = s.zip.enc.EncodeAll(plain, make([]byte, 1, len(plain)/2+64))
+	buf, ok := s.zip.buffers.Get().(*[]byte)
+	if !ok {
+		buf = new([]byte)
 	}
+	defer s.zip.buffers.Put(buf)
+	packed := slices.Grow((*buf)[:0], 1+s2.MaxEncodedLen(len(plain)))[:1]
 	packed[0] = how
+	if how == packedQuickly {
+		packed = packed[:1+len(s2.Encode(packed[1:cap(packed)], plain))]
+	} else {
+		packed = s.zip.enc.EncodeAll(plain, packed)
+	}
+	*buf = packed
 	return s.keys.SealAppend(ctx, t, sub, make([]byte, 0, len(packed)+48), aad(t, sub, place), packed)
 }
 

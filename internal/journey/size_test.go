@@ -152,7 +152,7 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 func TestAnEventTakesAtMost250Bytes(t *testing.T) {
-	for _, c := range []struct{ visitors, each int }{{1500, 20}, {20, 1000}} {
+	for _, c := range []struct{ visitors, each int }{{800, 20}, {10, 1000}} {
 		t.Run(fmt.Sprintf("%d events of each visitor", c.each), func(t *testing.T) {
 			n := bytesPerEvent(t, c.visitors, c.each)
 			t.Logf("%.0f bytes per event", n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,9 +22,28 @@ const (
 	topicPlan  = "plan."  // + tenant: the configuration has changed
 )
 
-// liveAtOnce is how many messages one batch sends to the console of each organisation. More could
-// not be read by anybody.
-const liveAtOnce = 200
+// livePerSecond is how many messages a worker sends to the console of each organisation. More could
+// not be read by anybody, and making them would take the time that processing needs.
+const livePerSecond = 300
+
+// allowance counts what was sent in the present second.
+type allowance struct {
+	mu     sync.Mutex // guards all below
+	second int64
+	sent   map[id.Tenant]int
+}
+
+// take returns how many of n messages may be sent now.
+func (a *allowance) take(t id.Tenant, n int, now time.Time) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := now.Unix(); s != a.second || a.sent == nil {
+		a.second, a.sent = s, make(map[id.Tenant]int)
+	}
+	n = min(n, livePerSecond-a.sent[t])
+	a.sent[t] += n
+	return n
+}
 
 // Live is one message to the console. Values that identify a person are not in it: whoever may see
 // them asks the store.
@@ -62,17 +82,20 @@ func (w *Worker) announce(b *batch, merged []merge) {
 		}
 	}
 	for _, part := range b.tenants() {
-		left := liveAtOnce
+		topic, full := topicLive+part.tenant.String(), false
 		for _, g := range part.groups {
 			for i := range g.fx.Offers {
 				w.offer(g, &g.fx.Offers[i])
 			}
-			for _, m := range g.live() {
-				if left--; left < 0 {
-					break
-				}
-				w.publish(topicLive+part.tenant.String(), m)
+			if full {
+				continue
 			}
+			messages := g.live()
+			n := w.live.take(part.tenant, len(messages), w.Clock.Now())
+			for _, m := range messages[:n] {
+				w.publish(topic, m)
+			}
+			full = n < len(messages)
 		}
 	}
 }

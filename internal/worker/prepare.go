@@ -16,6 +16,9 @@ import (
 	"probity/internal/predict"
 )
 
+// purposeIdentity covers what an event tells about who the visitor is.
+const purposeIdentity = "identity"
+
 // prepare does everything that needs no transaction: loads visitors, opens records, asks for
 // consent, lets the journeys follow, and seals what has become of them. Visitors are independent of
 // each other, so they are spread over the cores.
@@ -102,6 +105,7 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		return err
 	}
 	q := questions{ctx: ctx, w: w, key: g.key}
+	env := q.env()
 	for _, r := range g.records {
 		events, err := w.Records.Open(ctx, r)
 		switch {
@@ -125,7 +129,11 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 				continue
 			}
 			q.deployment = ev.Deployment
-			env := q.env()
+			if len(ev.Traits) > 0 || ev.ExternalID != "" {
+				if _, ok := q.ask(purposeIdentity); !ok {
+					ev.Traits, ev.ExternalID = nil, "" // withdrawn while the event was in the log
+				}
+			}
 			g.visitor.ApplyTo(&g.fx, plan, ev, &env)
 		}
 	}
@@ -135,7 +143,7 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		if g.recheck {
 			g.fx = g.visitor.Withdraw(plan, q.withdrawn(plan))
 		} else {
-			g.fx = g.visitor.Tick(plan, now, q.env())
+			g.fx = g.visitor.Tick(plan, now, env)
 		}
 	}
 	if q.err != nil {

@@ -142,6 +142,7 @@ type Worker struct {
 	parts []*partition
 	plans plans
 	stats counters
+	live  allowance
 
 	guarding sync.Mutex // held while the log is compared with the offsets
 

@@ -257,6 +257,78 @@ func TestTheSamePersonOnTwoDevices(t *testing.T) {
 	})
 }
 
+func TestWhoSomebodyIsIsForgottenWithTheirConsent(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	sub := s.visitor()
+	ev := at(0, "user_identified")
+	ev.Traits = map[string]event.Attr{"email": {Type: event.TypeString, Value: "ann@example.com"}, "givenName": {Type: event.TypeString, Value: "Ann"}}
+	ev.ExternalID = "crm-7"
+	seq := s.send(sub, ev)
+	s.gate.close(sub, "identity", noon) // withdrawn while the event was in the log
+	s.start(w)
+	s.wait(w, sub, seq)
+	if found, err := s.people.Find(t.Context(), s.tenant, subject.Email, "ann@example.com"); err != nil || len(found) != 0 {
+		t.Errorf("found %v, %v", found, err)
+	}
+	all, err := s.journey.Export(t.Context(), s.tenant, []id.Subject{sub})
+	if err != nil || len(all) != 1 || len(all[0].Events) != 1 || len(all[0].Traits)+len(all[0].Events[0].Traits) != 0 || all[0].Events[0].ExternalID != "" {
+		t.Errorf("stored %+v, %v", all, err)
+	}
+}
+
+func TestTheConsoleHearsWhatHappens(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub := s.visitor()
+	heard := make(chan worker.Live, 2000)
+	cancel, err := s.log.Subscribe("live."+s.tenant.String(), func(_ string, data []byte) {
+		var m worker.Live
+		if err := json.Unmarshal(data, &m); err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
+		heard <- m
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	s.wait(w, sub, s.send(sub, at(0, event.PageViewed), at(1, "order_completed")))
+	var kinds []string
+	for len(kinds) < 5 {
+		m := <-heard
+		if m.Subject != sub || m.Session == uuid.Nil || m.At.IsZero() {
+			t.Errorf("heard %+v", m)
+		}
+		kinds = append(kinds, m.Type+" "+m.Name+m.State)
+	}
+	if want := []string{"session started", "event page_viewed", "event order_completed", "outcome ", "score "}; !slices.Equal(kinds, want) {
+		t.Errorf("heard %q, want %q", kinds, want)
+	}
+
+	// In one second it hears no more than it can show.
+	for i := range 40 {
+		var many []*event.Event
+		for j := range 20 {
+			many = append(many, at(10+i*20+j, "x"))
+		}
+		s.send(sub, many...)
+	}
+	s.wait(w, sub, s.send(sub, at(900, "x")))
+	s.clock.Advance(time.Second)
+	s.wait(w, sub, s.send(sub, at(901, "last")))
+	n := 0
+	for m := range heard {
+		if n++; m.Name == "last" {
+			break
+		}
+	}
+	if n > 300 {
+		t.Errorf("heard %d messages of one second", n)
+	}
+}
+
 func TestOnlyTheOwnerOfTheLeaseWrites(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := newSite(t, db)
