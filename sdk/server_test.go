@@ -40,6 +40,7 @@ type desk struct {
 	beacons  int
 	actions  []map[string]any
 	streams  map[string][]chan string // live streams by visitor
+	status   string                   // of every purpose of a visitor who has granted nothing; "": unknown
 	answer   func(path string) int    // a status instead of the usual answer; 0: the usual one
 }
 
@@ -178,6 +179,11 @@ func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {
 		state := map[string]any{}
 		for p := range d.granted[visitor] {
 			state[p] = map[string]any{"status": "ConsentGiven", "since": "2026-03-14T09:26:53Z", "notice_version": 3, "record_id": "a-record"}
+		}
+		if len(state) == 0 && d.status != "" {
+			for _, p := range purposes {
+				state[p] = map[string]any{"status": d.status}
+			}
 		}
 		json.NewEncoder(w).Encode(map[string]any{"purposes": state})
 	case "/probity/v1/consent/receipt":

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"probity/e2e/chromium"
@@ -221,18 +223,45 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		})
 	}
 
-	run(t, "a server that holds no consent ends it on the device too", func(t *testing.T) {
+	for status, asks := range map[string]bool{"ConsentWithdrawn": false, "Objected": false, "ConsentRequested": true, "ConsentExpired": true, "": true} {
+		run(t, fmt.Sprintf("W12 W13 a grant that the server holds as %q", status), func(t *testing.T) {
+			b := newTab(t)
+			b.choose("/", "accept")
+			b.events("page_viewed", 1)
+			b.site.mu.Lock()
+			clear(b.site.granted)
+			b.site.status = status
+			b.site.mu.Unlock()
+			b.Script(`ac('record', 'unwanted')`)
+			b.Until("!document.cookie")
+			if asks {
+				b.banner()
+				b.Holds()
+			} else {
+				b.calm()
+				b.Holds("local probity_choice")
+				if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity')") {
+					t.Error("who said no is asked again")
+				}
+			}
+			if got := chromium.Value[string](b.Tab, `ac('record', 'more')`); got != "consent.required" {
+				t.Errorf("a later call answers %q", got)
+			}
+		})
+	}
+
+	run(t, "S7 the cookie ends with the choice", func(t *testing.T) {
 		b := newTab(t)
 		b.choose("/", "accept")
 		b.events("page_viewed", 1)
-		b.site.mu.Lock()
-		clear(b.site.granted)
-		b.site.mu.Unlock()
-		b.Script(`ac('record', 'unwanted')`)
-		b.Until("!document.cookie")
-		b.Holds("local probity_choice")
-		if got := chromium.Value[string](b.Tab, `ac('record', 'more')`); got != "consent.required" {
-			t.Errorf("a later call answers %q", got)
+		cookies := chromium.Call(b.Tab, network.GetCookies, network.GetCookiesParams{}).Cookies
+		if len(cookies) != 1 {
+			t.Fatalf("there are %d cookies", len(cookies))
+		}
+		c := cookies[0]
+		days := time.Until(time.Unix(int64(c.Expires), 0)).Hours() / 24
+		if c.Name != "_actmu" || c.SameSite != network.CookieSameSiteLax || c.Path != "/" || days > 182 || days < 181 {
+			t.Errorf("the cookie is %+v and lives %v days", c, days)
 		}
 	})
 

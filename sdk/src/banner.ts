@@ -1,5 +1,5 @@
 import type { Page } from './page'
-import { forget, granted, record, stored, visitor } from './device'
+import { forget, granted, record, reset, stored, visitor } from './device'
 import { stylesheet } from './dom'
 import { type Notice, type View, say, show } from './view'
 import { ask } from './wire'
@@ -15,7 +15,7 @@ interface Outcome {
 }
 
 interface State {
-  purposes?: Record<string, { since?: string; notice_version?: number; record_id?: string }>
+  purposes?: Record<string, { status: string; since?: string; notice_version?: number; record_id?: string }>
 }
 
 /** What the notice has no words for, because it belongs to the software rather than to the controller. */
@@ -46,7 +46,7 @@ let receipt: unknown
 /**
  * Without a command: asks if no choice holds, and delivers a withdrawal that the server has not confirmed yet.
  * `withdraw` takes everything back at once; `keep` and a list of purposes takes back the others, because the
- * server did; any other command opens the privacy choices.
+ * server did; `lost` asks the server what holds, because it refused an event; any other command opens the privacy choices.
  */
 export default async (page: Page, command?: string): Promise<void> => {
   const asking = command == null
@@ -55,6 +55,7 @@ export default async (page: Page, command?: string): Promise<void> => {
     record(keep[1] ? keep[1].split(',') : [], visitor())
     return page.apply_()
   }
+  if (command == 'lost') return mend(page)
   if (asking && page.valid_ && !granted().includes('measure')) return deliver(page)
   if (!asking) view?.close_()
   if (view || opening) return
@@ -86,12 +87,27 @@ const fetchNotice = (page: Page): Promise<Notice> => {
   }))
 }
 
+const fetchState = (page: Page): Promise<State> => json(ask(page, API + 'consent/state', { deployment: page.id_, visitor: visitor() }))
+
+/**
+ * Brings the device in line with the server. What the visitor took back stays taken back, and nobody asks again;
+ * a grant that ended because the notice changed, or that the server no longer knows, is asked for anew.
+ */
+const mend = async (page: Page): Promise<void> => {
+  const held = Object.entries((await fetchState(page)).purposes || {})
+  const given = held.filter(([, s]) => s.status == 'ConsentGiven').map(([p]) => p)
+  if (given[0] || held.some(([, s]) => /Withdrawn|Refused|Objected/.test(s.status))) record(given, visitor())
+  else reset()
+  // A server that refuses what it says is granted is not asked again on this page.
+  if (!given.includes('measure')) page.apply_()
+}
+
 const open = async (page: Page, asking: boolean): Promise<void> => {
   const id = visitor()
   const had = page.valid_ ? granted() : []
   const [notice, state] = await Promise.all([
     fetchNotice(page),
-    asking || !id ? undefined : json<State>(ask(page, API + 'consent/state', { deployment: page.id_, visitor: id })).catch(() => undefined),
+    asking || !id ? undefined : fetchState(page).catch(() => undefined),
   ])
   await styled
   // Another tab was faster.

@@ -36,6 +36,16 @@ export const record = (purposes: string[], id?: string | null, keep?: boolean): 
   channel.close()
 }
 
+/** Leaves the device as if nobody had ever been asked. */
+export const reset = (): void => {
+  try {
+    localStorage.removeItem(KEY)
+  } catch {
+    // Blocked storage holds nothing.
+  }
+  forget()
+}
+
 /** Deletes everything of ours, and of the tracker we replace, that could identify the device. */
 export const forget = (): void => {
   const ours = /^_act/

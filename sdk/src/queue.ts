@@ -23,9 +23,9 @@ export interface Queue {
 /**
  * Keeps up to 200 events in memory and sends them in order, one request at a time: soon when none is under way,
  * together when one is. What the server can't take now is tried again; what it refuses is dropped.
- * `halt` is called when the server allows nothing more; `gone` tells that it holds no consent.
+ * `halt` is called when the server allows nothing more.
  */
-export const queue = (page: Page, visit: string, signal: AbortSignal, halt: (gone: boolean) => void): Queue => {
+export const queue = (page: Page, visit: string, signal: AbortSignal, halt: () => void): Queue => {
   const path = '/probity/v1/deployments/' + page.id_ + '/events'
   let waiting: Event[] = []
   let busy = false
@@ -66,11 +66,10 @@ export const queue = (page: Page, visit: string, signal: AbortSignal, halt: (gon
         if (tries < 5) wait = +r.headers.get('retry-after')! || 1
       } else {
         tries = 0
-        const answer = (await r.json().catch(() => ({}))) as { code?: string; refused?: { seq: number; code: string }[] }
+        const answer = (await r.json().catch(() => ({}))) as { refused?: { seq: number; code: string }[] }
         // A page view refused for want of consent: there is none for measuring, so there is none for anything.
         const view = events.find((e) => e.name == 'page_viewed')?.seq
-        if (/^consent/.test(answer.code || answer.refused?.find((x) => x.seq == view)?.code || '') || /409|410|451/.test(code)) halt(true)
-        else if (/40[134]/.test(code)) halt(false)
+        if (/40[1349]|410|451/.test(code) || /^consent/.test(answer.refused?.find((x) => x.seq == view)?.code || '')) halt()
         else if (/4../.test(code) && events[1]) {
           // One event of these is malformed: from now on each goes alone, so that only that one is lost.
           most = 1

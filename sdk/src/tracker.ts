@@ -55,12 +55,8 @@ const start = async (page: Page): Promise<void> => {
     purposes = (localStorage['probity_choice'] || '').split(/[.,]/)
     if (!allowed('measure') || !document.cookie.includes(id)) stop()
   }
-  /** The server holds less than the device: stop what it no longer allows, and let the banner's file put the rest right. */
-  const keep = (some: string[]): void => {
-    purposes = some
-    if (!allowed('measure')) stop()
-    import(page.base_ + '/probity/sdk/v1/banner.js').then((p: Part) => p.default(page, 'keep ' + some))
-  }
+  /** The server allows less than the device believes: the banner's file puts the device right. */
+  const mend = (command: string): unknown => import(page.base_ + '/probity/sdk/v1/banner.js').then((p: Part) => p.default(page, command))
   page.stop_ = stop
   running = channel.onmessage = look
   look()
@@ -72,7 +68,10 @@ const start = async (page: Page): Promise<void> => {
 
   // The browser's own way to a random UUID that also works on a page that was not loaded securely.
   const visit = URL.createObjectURL(new Blob()).slice(-36)
-  const events = queue(page, visit, signal, (gone) => (gone ? keep([]) : stop()))
+  const events = queue(page, visit, signal, () => {
+    stop()
+    mend('lost')
+  })
   const bus = actions(page, signal, allowed)
   let seq = 0
   let mapping: Mapping[] = []
@@ -164,7 +163,9 @@ const start = async (page: Page): Promise<void> => {
     if (type == 'offer') bus.offer_(data as Action)
     if (type == 'stop') {
       const ended = (data as { purposes?: string[] }).purposes
-      keep(ended ? purposes.filter((p) => !ended.includes(p)) : [])
+      purposes = ended ? purposes.filter((p) => !ended.includes(p)) : []
+      if (!allowed('measure')) stop()
+      mend('keep ' + purposes)
     }
   })
   listen(signal, 'pagehide visibilitychange online', (e) => events.flush_(e.type != 'online'))
