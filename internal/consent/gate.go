@@ -24,7 +24,7 @@ type gate struct {
 	views *recent.Cache[owner, *view]
 
 	mu      sync.RWMutex // guards denials
-	denials map[owner][]*denial
+	denials map[owner][]closed
 }
 
 type owner struct {
@@ -35,6 +35,12 @@ type owner struct {
 // denial closes purposes of some subjects from an instant on.
 type denial struct {
 	at       time.Time
+	purposes []string
+}
+
+// closed is what a denial still closes for one subject: a later grant takes purposes out of it.
+type closed struct {
+	by       *denial
 	purposes []string
 }
 
@@ -65,7 +71,7 @@ func (v *view) decide(purpose string) decision {
 }
 
 func newGate() *gate {
-	return &gate{views: recent.New[owner, *view](cacheSubjects), denials: map[owner][]*denial{}}
+	return &gate{views: recent.New[owner, *view](cacheSubjects), denials: map[owner][]closed{}}
 }
 
 // deny closes the purposes of the subjects at once and returns the instant from which they are.
@@ -75,7 +81,7 @@ func (g *gate) deny(t id.Tenant, subjects []id.Subject, purposes []string, now f
 	defer g.mu.Unlock()
 	for _, s := range subjects {
 		o := owner{t, s}
-		g.denials[o] = append(g.denials[o], d)
+		g.denials[o] = append(g.denials[o], closed{d, purposes})
 	}
 	d.at = now().UTC().Truncate(time.Microsecond)
 	return d
@@ -90,16 +96,10 @@ func (g *gate) settle(t id.Tenant, subjects []id.Subject, d *denial) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range subjects {
-		o := owner{t, s}
 		// Older denials whose commit failed are overtaken by this record.
-		rest := slices.DeleteFunc(g.denials[o], func(x *denial) bool {
-			return x == d || x.at.Before(d.at) && covers(d.purposes, x.purposes)
+		g.keep(owner{t, s}, func(c closed) (closed, bool) {
+			return c, c.by != d && !(c.by.at.Before(d.at) && covers(d.purposes, c.purposes))
 		})
-		if len(rest) == 0 {
-			delete(g.denials, o)
-		} else {
-			g.denials[o] = rest
-		}
 	}
 }
 
@@ -108,13 +108,7 @@ func (g *gate) release(t id.Tenant, subjects []id.Subject, d *denial) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range subjects {
-		o := owner{t, s}
-		rest := slices.DeleteFunc(g.denials[o], func(x *denial) bool { return x == d })
-		if len(rest) == 0 {
-			delete(g.denials, o)
-		} else {
-			g.denials[o] = rest
-		}
+		g.keep(owner{t, s}, func(c closed) (closed, bool) { return c, c.by != d })
 	}
 }
 
@@ -122,17 +116,21 @@ func (g *gate) release(t id.Tenant, subjects []id.Subject, d *denial) {
 func (g *gate) lift(t id.Tenant, s id.Subject, purposes []string, before time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := owner{t, s}
-	rest := g.denials[o][:0:0]
-	for _, d := range g.denials[o] {
-		if d.at.Before(before) {
-			left := slices.DeleteFunc(slices.Clone(d.purposes), func(p string) bool { return slices.Contains(purposes, p) })
-			if len(left) == 0 {
-				continue
-			}
-			d = &denial{at: d.at, purposes: left}
+	g.keep(owner{t, s}, func(c closed) (closed, bool) {
+		if c.by.at.Before(before) {
+			c.purposes = slices.DeleteFunc(slices.Clone(c.purposes), func(p string) bool { return slices.Contains(purposes, p) })
 		}
-		rest = append(rest, d)
+		return c, len(c.purposes) > 0
+	})
+}
+
+// keep replaces what is closed for one subject by what fn says of each part. The lock must be held.
+func (g *gate) keep(o owner, fn func(closed) (closed, bool)) {
+	var rest []closed
+	for _, c := range g.denials[o] {
+		if c, ok := fn(c); ok {
+			rest = append(rest, c)
+		}
 	}
 	if len(rest) == 0 {
 		delete(g.denials, o)
@@ -162,8 +160,8 @@ func (g *gate) drop(t id.Tenant, subjects []id.Subject) {
 func (g *gate) denied(o owner, purpose string, at time.Time) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	for _, d := range g.denials[o] {
-		if !at.Before(d.at) && slices.Contains(d.purposes, purpose) {
+	for _, c := range g.denials[o] {
+		if !at.Before(c.by.at) && slices.Contains(c.purposes, purpose) {
 			return true
 		}
 	}
