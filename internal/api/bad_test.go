@@ -161,3 +161,40 @@ func FuzzDoors(f *testing.F) {
 		}
 	})
 }
+
+func TestBodiesThatAreTooLarge(t *testing.T) {
+	h := newHouse(t)
+	visitor := h.visitor(t)
+	large := strings.Repeat("x", 66<<10)
+	for name, c := range map[string]struct{ path, body string }{
+		"a web event over 64 KiB":         {"/api/v2/journey/deployments/" + deployment + "/webevents", h.webEvent(visitor, "page_viewed", "searchQuery", `"`+large+`"`)},
+		"an event of a batch over 64 KiB": {"/probity/v1/deployments/" + deployment + "/events", strings.Replace(batch(h, visitor, "page_viewed"), `"title":"One"`, `"title":"`+large+`"`, 1)},
+		"a batch over 1 MiB":              {"/probity/v1/deployments/" + deployment + "/events", batch(h, visitor, "page_viewed") + strings.Repeat(" ", 1<<20)},
+		"a choice over 64 KiB":            {"/probity/v1/consent/choices", `{"nonce":"` + large + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := h.do(t, "POST", c.path, c.body, "Origin", origin, "Content-Type", "text/plain").want(t, 413)
+			if a.at("code") != "request.entity.too.large" || a.at("status") != 413.0 {
+				t.Errorf("got %s", a.body)
+			}
+		})
+	}
+}
+
+func TestALogThatIsDownIsA503ThatSaysWhenToTryAgain(t *testing.T) {
+	h := newHouse(t)
+	visitor := h.visitor(t)
+	if err := h.bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/v2/journey/deployments/" + deployment + "/webevents", "/probity/v1/deployments/" + deployment + "/events"} {
+		body := h.webEvent(visitor, "page_viewed")
+		if strings.HasSuffix(path, "/events") {
+			body = batch(h, visitor, "page_viewed")
+		}
+		a := h.do(t, "POST", path, body, "Origin", origin, "Content-Type", "text/plain").want(t, 503)
+		if a.header.Get("Retry-After") == "" || a.at("code") == nil {
+			t.Errorf("%s: %v %s", path, a.header, a.body)
+		}
+	}
+}

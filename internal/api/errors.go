@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errMethod    = errors.New("This method is not allowed at this address.")
+	errMethod    = errors.New("method not allowed")
 	errMediaType = fail.New(fail.Unsupported, "The body must be JSON: send Content-Type: application/json.")
 )
 
@@ -65,7 +65,7 @@ func describe(err error) problem {
 			params: map[string]string{"permissions": strings.Join(missing.anyOf, ", ")},
 		}
 	case errors.Is(err, errMethod):
-		return problem{status: http.StatusMethodNotAllowed, code: "method.not.allowed", message: err.Error()}
+		return problem{status: http.StatusMethodNotAllowed, code: "method.not.allowed", message: "This method is not allowed at this address."}
 	}
 	kind := fail.KindOf(err)
 	s := statuses[kind]

@@ -37,8 +37,9 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if at, err := time.Parse(form, *text); err == nil {
-			*t = Time(at.UTC())
+		at, err := time.Parse(form, *text)
+		if at = at.UTC(); err == nil && at.Year() >= 0 && at.Year() <= 9999 {
+			*t = Time(at)
 			return nil
 		}
 	}
