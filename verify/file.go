@@ -10,6 +10,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// MaxFile is the size, in bytes, above which File refuses to look at its input.
+const MaxFile = 64 << 20
+
 // Report says in plain words what was verified and what was not. It is only made for a file that
 // holds; a file that doesn't gives an Error.
 type Report struct {

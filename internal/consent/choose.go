@@ -50,7 +50,7 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 	if err := c.check(set); err != nil {
 		return nil, err
 	}
-	nonce, err := r.open(ctx, t, c.Nonce, c.Deployment)
+	nonce, err := r.openNonce(ctx, t, c.Nonce, c.Deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -337,15 +337,15 @@ func (r *Room) announce(t id.Tenant, members []id.Subject, closed []string, know
 		return
 	}
 	for _, s := range members {
-		r.publish1("inval."+t.String(), map[string]any{"subject": s.String(), "why": "consent"})
+		r.tell("inval."+t.String(), map[string]any{"subject": s.String(), "why": "consent"})
 		if known && len(closed) > 0 {
-			r.publish1("consent."+s.String(), map[string]any{"withdrawn": closed})
+			r.tell("consent."+s.String(), map[string]any{"withdrawn": closed})
 		}
-		r.publish1("live."+t.String(), map[string]any{"type": "consent", "subject": s.String()})
+		r.tell("live."+t.String(), map[string]any{"type": "consent", "subject": s.String()})
 	}
 }
 
-func (r *Room) publish1(topic string, message map[string]any) {
+func (r *Room) tell(topic string, message map[string]any) {
 	if data, err := json.Marshal(message); err == nil {
 		// Fire and forget: who misses it learns of the change after CacheLife.
 		_ = r.bus.Publish(topic, data)

@@ -69,8 +69,8 @@ func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, erro
 	return base64.RawURLEncoding.EncodeToString(append(b, mac[:nonceMAC]...)), nil
 }
 
-// open checks a nonce. All of it is authenticated before any of it is believed.
-func (r *Room) open(ctx context.Context, t id.Tenant, nonce string, deployment uuid.UUID) (*issued, error) {
+// openNonce checks a nonce. All of it is authenticated before any of it is believed.
+func (r *Room) openNonce(ctx context.Context, t id.Tenant, nonce string, deployment uuid.UUID) (*issued, error) {
 	bad := fail.Field("nonce", "The nonce is not one of ours. Fetch the notice again.").WithCode("consent.nonce.bad")
 	if len(nonce) > 1024 {
 		return nil, bad
