@@ -3,7 +3,6 @@ package journey
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -159,11 +158,4 @@ func restore(t testing.TB, v *Visitor) *Visitor {
 		t.Fatalf("read a kept visitor: %v", err)
 	}
 	return r
-}
-
-func randomUUID(r *rand.Rand) (u uuid.UUID) {
-	binary.LittleEndian.PutUint64(u[:8], r.Uint64())
-	binary.LittleEndian.PutUint64(u[8:], r.Uint64())
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	return u
 }
