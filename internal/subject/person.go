@@ -146,9 +146,9 @@ func (r *Room) hasOther(ctx context.Context, tx *store.Tx, s id.Subject, k Kind,
 // without a row is a person of its own.
 func (r *Room) Person(ctx context.Context, tx *store.Tx, s id.Subject) ([]id.Subject, error) {
 	all, err := scanAll(ctx, tx, `
-		SELECT b.subject FROM subject a
-		JOIN subject b ON b.tenant_id = a.tenant_id AND b.person = a.person
-		WHERE a.tenant_id = $1 AND a.subject = $2 ORDER BY b.subject`,
+		SELECT subject FROM subject
+		WHERE tenant_id = $1 AND person = (SELECT person FROM subject WHERE tenant_id = $1 AND subject = $2)
+		ORDER BY subject`,
 		tx.TenantID(), s)
 	if err == nil && len(all) == 0 {
 		all = []id.Subject{s}
@@ -176,10 +176,10 @@ func (r *Room) Find(ctx context.Context, t id.Tenant, k Kind, value string) ([]i
 	var all []id.Subject
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		all, err = scanAll(ctx, tx, `
-			SELECT DISTINCT b.subject FROM subject_identity i
-			JOIN subject a ON a.tenant_id = i.tenant_id AND a.subject = i.subject
-			JOIN subject b ON b.tenant_id = a.tenant_id AND b.person = a.person
-			WHERE i.tenant_id = $1 AND i.kind = $2 AND i.digest = $3 ORDER BY b.subject`,
+			SELECT subject FROM subject WHERE tenant_id = $1 AND person IN (
+				SELECT person FROM subject WHERE tenant_id = $1 AND subject IN (
+					SELECT subject FROM subject_identity WHERE tenant_id = $1 AND kind = $2 AND digest = $3))
+			ORDER BY subject`,
 			t, string(k), digest)
 		return err
 	})

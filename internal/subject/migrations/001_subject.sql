@@ -6,7 +6,7 @@ CREATE TABLE subject (
     created   BIGINT NOT NULL, -- microseconds since 1970 UTC
     PRIMARY KEY (tenant_id, subject)
 );
-CREATE INDEX subject_person ON subject (tenant_id, person);
+CREATE INDEX subject_person ON subject (tenant_id, person, subject);
 
 CREATE TABLE subject_identity (
     tenant_id BYTEA   NOT NULL,
