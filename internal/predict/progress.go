@@ -107,6 +107,7 @@ func (p *Progress) observePage(ev *event.Event) {
 func (p *Progress) observeAction(ev *event.Event) {
 	list := wordsOf(ev.Name)
 	product := productOf(ev)
+	looks := anyOf(list, viewWords)
 	h := about(list)
 	switch h {
 	case aboutForm:
@@ -123,20 +124,26 @@ func (p *Progress) observeAction(ev *event.Event) {
 			p.CartRemoves++
 			p.CartValue = max(0, p.CartValue-value(ev))
 			return
-		case anyOf(list, addWords) || h == aboutCart && !anyOf(list, viewWords):
+		case anyOf(list, addWords) || h == aboutCart && len(list) == 1: // "cart" alone is what was done
 			p.CartAdds++
 			p.added = true
 			p.CartValue += value(ev)
 			return
 		}
 	case aboutNothing:
-		if product != "" && anyOf(list, viewWords) {
+		switch {
+		case product != "" && (looks || anyOf(list, clickWords)):
 			h = aboutProduct
+		case looks:
+			h = pathHint(ev.Page.Path)
 		}
 	}
-	if anyOf(list, viewWords) && ev.Page.Path == "" {
-		// An imported history often calls its page views "view" and has no addresses.
+	if looks {
+		// An imported history calls its page views what it likes.
 		p.PageViews++
+		if ev.Page.Path != "" {
+			p.Paths = addDistinct(p.Paths, ev.Page.Path)
+		}
 	}
 	p.view(ev, h, product)
 }
@@ -240,7 +247,7 @@ func hashOf(s string) uint32 {
 // productOf returns what names the product in an event's attributes, or "". If several do, the first
 // in the order below counts.
 func productOf(ev *event.Event) string {
-	for _, key := range [...]string{"product_id", "productId", "sku", "item_id", "itemId", "product", "item"} {
+	for _, key := range [...]string{"product_id", "productId", "sku", "item_id", "itemId", "itemid", "article_id", "content_id", "product", "item"} {
 		if a, ok := ev.Attributes[key]; ok && a.Value != "" {
 			return a.Value
 		}
@@ -251,7 +258,7 @@ func productOf(ev *event.Event) string {
 // value returns the money an event is about: price times quantity, 0 if it names none.
 func value(ev *event.Event) float64 {
 	price := 0.0
-	for _, key := range [...]string{"price", "value", "amount", "total"} {
+	for _, key := range [...]string{"price", "unit_price", "item_price", "value", "amount", "total"} {
 		if x, ok := number(ev.Attributes[key]); ok {
 			price = x
 			break

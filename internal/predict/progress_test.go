@@ -77,6 +77,15 @@ func TestEventsAreCountedByWhatTheyAreAbout(t *testing.T) {
 			map[string]float64{"cart_adds": 4, "cart_value": 21, "cart_open": 1, "just_added": 1},
 		},
 		{
+			"words written as one",
+			[]*event.Event{action("addtocart"), action("removefromcart"), action("addToBasket"), action("carts")},
+			map[string]float64{"cart_adds": 3, "cart_removes": 1, "cart_open": 1, "just_added": 1},
+		},
+		{"words written as two", []*event.Event{action("sign_up"), action("Check Out"), action("log in")}, map[string]float64{"account_steps": 2, "checkout_steps": 1}},
+		{"a list of products that was viewed", []*event.Event{action("view_item_list"), action("Product List Viewed")}, map[string]float64{"list_views": 2}},
+		{"a product that was clicked", []*event.Event{action("clicks", "item_id", "9")}, map[string]float64{"product_views": 1, "distinct_products": 1, "same_product": 1}},
+		{"a cart that was changed", []*event.Event{action("cart_updated")}, map[string]float64{"cart_views": 1}},
+		{
 			"removing from the cart",
 			[]*event.Event{action("add_to_cart", "price", "10"), action("remove_from_cart", "price", "10")},
 			map[string]float64{"cart_adds": 1, "cart_removes": 1},

@@ -35,7 +35,7 @@ var vocabulary = map[string]hint{
 
 	"search": aboutSearch, "searched": aboutSearch, "suche": aboutSearch, "find": aboutSearch, "query": aboutSearch,
 
-	"cart": aboutCart, "basket": aboutCart, "bag": aboutCart, "trolley": aboutCart, "warenkorb": aboutCart,
+	"cart": aboutCart, "carts": aboutCart, "basket": aboutCart, "bag": aboutCart, "trolley": aboutCart, "warenkorb": aboutCart,
 
 	"checkout": aboutCheckout, "payment": aboutCheckout, "pay": aboutCheckout, "shipping": aboutCheckout,
 	"delivery": aboutCheckout, "billing": aboutCheckout, "kasse": aboutCheckout, "zahlung": aboutCheckout,
@@ -51,12 +51,27 @@ var vocabulary = map[string]hint{
 
 // actions are words of event names that tell what was done to what the name is about.
 var (
-	addWords    = words("add", "added", "put")
+	addWords    = words("add", "added", "adds", "put")
 	removeWords = words("remove", "removed", "delete", "deleted", "clear", "cleared")
-	viewWords   = words("view", "viewed", "views", "open", "opened", "show", "shown", "see", "visit", "page")
+	viewWords   = words("view", "viewed", "views", "open", "opened", "show", "shown", "see", "seen", "visit", "visited", "page")
+	clickWords  = words("click", "clicks", "clicked", "select", "selected")
 	startWords  = words("start", "started", "begin", "begun", "focus", "focused", "open", "opened")
 	submitWords = words("submit", "submitted", "send", "sent", "complete", "completed")
 )
+
+// joined are words that are often written as one, or as two where others write one.
+var joined = map[string][]string{
+	"addtocart": {"add", "cart"}, "addtobasket": {"add", "cart"}, "addtobag": {"add", "cart"}, "cartadd": {"add", "cart"},
+	"removefromcart": {"remove", "cart"}, "removefrombasket": {"remove", "cart"}, "cartremove": {"remove", "cart"},
+	"viewcart": {"view", "cart"}, "viewitem": {"view", "item"}, "productview": {"view", "product"},
+	"pageview": {"page", "view"}, "pageviews": {"page", "view"},
+}
+
+// pairs are two words that mean one of the vocabulary.
+var pairs = map[[2]string]string{
+	{"sign", "up"}: "signup", {"sign", "in"}: "signin", {"log", "in"}: "login", {"check", "out"}: "checkout",
+	{"item", "list"}: "list", {"product", "list"}: "list",
+}
 
 func words(list ...string) map[string]bool {
 	m := make(map[string]bool, len(list))
@@ -72,10 +87,21 @@ func wordsOf(s string) []string {
 	var out []string
 	var b strings.Builder
 	flush := func() {
-		if b.Len() > 0 && len(out) < 16 {
-			out = append(out, b.String())
-		}
+		w := b.String()
 		b.Reset()
+		switch {
+		case w == "" || len(out) >= 16:
+		case joined[w] != nil:
+			out = append(out, joined[w]...)
+		default:
+			if n := len(out); n > 0 {
+				if one, ok := pairs[[2]string{out[n-1], w}]; ok {
+					out[n-1] = one
+					return
+				}
+			}
+			out = append(out, w)
+		}
 	}
 	lower := false
 	for _, r := range s {
