@@ -103,9 +103,9 @@ func (r *Room) join(ctx context.Context, tx *store.Tx, s id.Subject, k Kind, dig
 		return nil, err
 	}
 	persons, err := scanAll(ctx, tx, `
-		SELECT DISTINCT s.person FROM subject_identity i
-		JOIN subject s ON s.tenant_id = i.tenant_id AND s.subject = i.subject
-		WHERE i.tenant_id = $1 AND i.kind = $2 AND i.digest = $3 AND s.person <> $4`,
+		SELECT DISTINCT person FROM subject
+		WHERE tenant_id = $1 AND person <> $4 AND subject IN (
+			SELECT subject FROM subject_identity WHERE tenant_id = $1 AND kind = $2 AND digest = $3)`,
 		t, string(k), digest, mine)
 	if err != nil || len(persons) == 0 {
 		return nil, err

@@ -51,6 +51,7 @@ CREATE TABLE consent_record (
     PRIMARY KEY (tenant_id, subject, ledger)
 );
 CREATE INDEX consent_record_newest ON consent_record (tenant_id, ledger);
+CREATE INDEX consent_record_until ON consent_record (tenant_id, kind, until);
 CREATE UNIQUE INDEX consent_record_id ON consent_record (tenant_id, record);
 
 CREATE TABLE consent_basis (
