@@ -29,6 +29,7 @@ import (
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
+	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/stream"
 	"probity/internal/subject"
@@ -95,8 +96,14 @@ func (r records) Open(ctx context.Context, record []byte) ([]*event.Event, error
 	return rec.Open(ctx, r.keys)
 }
 
-// newHouse builds the house and starts what works in the background.
+// newHouse is newHouseOn a fresh SQLite file.
 func newHouse(t testing.TB) *house {
+	t.Helper()
+	return newHouseOn(t, storetest.SQLite(t))
+}
+
+// newHouseOn builds the house over db and starts what works in the background.
+func newHouseOn(t testing.TB, db *store.DB) *house {
 	t.Helper()
 	ctx := t.Context()
 	must := func(err error) {
@@ -107,7 +114,6 @@ func newHouse(t testing.TB) *house {
 	}
 	h := &house{clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)), logs: new(logs)}
 	logger := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	db := storetest.SQLite(t)
 	keys, err := vault.Open(ctx, storetest.SQLite(t), vault.RootKey{9}, h.clk, vault.Options{})
 	must(err)
 	h.bus, err = stream.Open(ctx, stream.Options{Dir: t.TempDir(), Logger: logger})

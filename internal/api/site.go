@@ -35,7 +35,7 @@ func (c *call) deployment(deployment uuid.UUID) (*org.Deployment, error) {
 	}
 	c.w.Header().Add("Vary", "Origin")
 	if !d.Allows(origin) && !c.sameOrigin(origin) {
-		return nil, fail.New(fail.Forbidden, "This deployment does not allow calls from this origin.").WithCode("origin.not.allowed")
+		return nil, fail.New(fail.Forbidden, "This deployment does not allow calls from this origin.").WithCode("origin.foreign")
 	}
 	c.w.Header().Set("Access-Control-Allow-Origin", origin)
 	c.w.Header().Set("Access-Control-Expose-Headers", correlationHeader+", Retry-After")

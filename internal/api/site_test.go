@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"probity/internal/org"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
 	"probity/verify"
 )
 
@@ -368,7 +370,10 @@ func TestImport(t *testing.T) {
 }
 
 func TestOwnRequests(t *testing.T) {
-	h := newHouse(t)
+	storetest.Each(t, func(t *testing.T, db *store.DB) { testOwnRequests(t, newHouseOn(t, db)) })
+}
+
+func testOwnRequests(t *testing.T, h *house) {
 	visitor := h.visitor(t)
 	h.do(t, "POST", "/api/v2/journey/deployments/"+deployment+"/webevents", h.webEvent(visitor, "page_viewed")).want(t, 200)
 	add := func(kind string) *answer {
