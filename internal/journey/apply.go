@@ -43,12 +43,12 @@ func (v *Visitor) Apply(plan *Plan, ev *event.Event, env Env) Effects {
 
 // ApplyTo is Apply that adds to the effects of earlier steps.
 func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
-	encoded, err := ev.AppendBinary(v.scratch[:0])
+	encoded, err := ev.AppendBinary(fx.scratch[:0])
 	if err != nil {
 		fx.Refused++
 		return
 	}
-	v.scratch = encoded
+	fx.scratch = encoded
 	if !v.fresh(ev) {
 		fx.Duplicates++
 		return
@@ -189,7 +189,7 @@ func (v *Visitor) late(fx *Effects, plan *Plan, ev *event.Event) bool {
 		}
 		fx.Events = append(fx.Events, Counted{Event: ev, Session: p.id, Index: p.events, Late: true})
 		p.events++
-		v.tail.add(p.id, v.scratch)
+		v.tail.add(p.id, fx.scratch)
 		v.learn(fx, ev)
 		return true
 	}

@@ -21,7 +21,15 @@ import (
 type packer struct {
 	enc     *zstd.Encoder
 	dec     *zstd.Decoder
-	buffers sync.Pool // of *[]byte, for what is compressed and not yet sealed
+	buffers sync.Pool // of *[]byte, for what is not yet sealed
+}
+
+// buffer returns a buffer; put it back into buffers.
+func (z *packer) buffer() *[]byte {
+	if b, ok := z.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
 }
 
 // largestPlain bounds what a damaged row may unpack to.
@@ -55,10 +63,7 @@ const (
 // seal compresses plain and seals it under the subject's key. The place says what the bytes are and
 // is bound to them, so that no row can be taken for another.
 func (s *Store) seal(ctx context.Context, t id.Tenant, sub id.Subject, place string, how byte, plain []byte) ([]byte, error) {
-	buf, ok := s.zip.buffers.Get().(*[]byte)
-	if !ok {
-		buf = new([]byte)
-	}
+	buf := s.zip.buffer()
 	defer s.zip.buffers.Put(buf)
 	packed := slices.Grow((*buf)[:0], 1+s2.MaxEncodedLen(len(plain)))[:1]
 	packed[0] = how

@@ -157,12 +157,13 @@ func (s *Store) unseal(ctx context.Context, t id.Tenant, sub id.Subject, r *seal
 // subject was erased.
 func (s *Store) Seal(ctx context.Context, t id.Tenant, plan *Plan, v *Visitor, fx *Effects, now time.Time) (*Change, error) {
 	c := &Change{Tenant: t, Subject: v.Subject, before: v.row}
-	// The scratch space goes from call to call through the visitor's own buffer.
-	plain, err := v.AppendBinary(v.scratch[:0])
+	buf := s.zip.buffer()
+	defer s.zip.buffers.Put(buf)
+	plain, err := v.AppendBinary((*buf)[:0])
 	if err != nil {
 		return nil, err
 	}
-	v.scratch = plain[:0]
+	*buf = plain
 	how := byte(packedQuickly)
 	if v.Session == nil {
 		how = packedWell

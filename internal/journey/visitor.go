@@ -31,7 +31,6 @@ type Visitor struct {
 	features Features // of the present session; nil: none, or not yet decoded from kept
 	kept     []byte   // the binary form of features as it was stored
 	row      row      // the clear columns as they are stored
-	scratch  []byte   // the encoded form of the event that is being applied
 }
 
 // Pending names an open offer.
@@ -88,6 +87,8 @@ type Effects struct {
 
 	Duplicates int // events that were seen before and changed nothing
 	Refused    int // events that can't be stored, because a time or measure in them is out of range
+
+	scratch []byte // the encoded form of the event that is being applied
 }
 
 // Counted is an event with the session it was counted to.
