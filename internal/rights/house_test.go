@@ -40,7 +40,7 @@ type house struct {
 
 var deployment = uuid.MustParse("0194a1b2-0000-7000-8000-000000000001")
 
-func newHouse(t *testing.T, db *store.DB) *house {
+func newHouse(t testing.TB, db *store.DB) *house {
 	t.Helper()
 	h := &house{t: id.NewTenant(), db: db, keysDB: storetest.SQLite(t), clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC))}
 	must := func(err error) {
@@ -80,7 +80,7 @@ type person struct {
 	phone   string
 }
 
-func (h *house) newPerson(t *testing.T) person {
+func (h *house) newPerson(t testing.TB) person {
 	t.Helper()
 	h.people++
 	p := person{
@@ -112,7 +112,7 @@ func (h *house) newPerson(t *testing.T) person {
 	return p
 }
 
-func (h *house) identify(t *testing.T, s id.Subject, ids map[subject.Kind]string) {
+func (h *house) identify(t testing.TB, s id.Subject, ids map[subject.Kind]string) {
 	t.Helper()
 	err := h.db.Tenant(h.t).Write(t.Context(), func(tx *store.Tx) error {
 		_, err := h.subjects.Identify(t.Context(), tx, s, ids)
@@ -124,7 +124,7 @@ func (h *house) identify(t *testing.T, s id.Subject, ids map[subject.Kind]string
 }
 
 // visit stores n events of the subject, as the worker would.
-func (h *house) visit(t *testing.T, s id.Subject, n int) {
+func (h *house) visit(t testing.TB, s id.Subject, n int) {
 	t.Helper()
 	found, err := h.journey.Load(t.Context(), h.t, s)
 	if err != nil {
@@ -156,7 +156,7 @@ func (h *house) visit(t *testing.T, s id.Subject, n int) {
 }
 
 // submit hands a request in.
-func (h *house) submit(t *testing.T, q rights.Request) *rights.Request {
+func (h *house) submit(t testing.TB, q rights.Request) *rights.Request {
 	t.Helper()
 	made, err := h.Submit(t.Context(), h.t, q)
 	if err != nil {
@@ -166,7 +166,7 @@ func (h *house) submit(t *testing.T, q rights.Request) *rights.Request {
 }
 
 // carryOut hands a request in, has it carried out and returns it as it is then.
-func (h *house) carryOut(t *testing.T, q rights.Request) *rights.Request {
+func (h *house) carryOut(t testing.TB, q rights.Request) *rights.Request {
 	t.Helper()
 	made := h.submit(t, q)
 	if _, err := h.Work(t.Context()); err != nil {
@@ -180,7 +180,7 @@ func (h *house) carryOut(t *testing.T, q rights.Request) *rights.Request {
 }
 
 // held counts everything that is stored about the subjects, over all rooms.
-func (h *house) held(t *testing.T, subjects ...id.Subject) int {
+func (h *house) held(t testing.TB, subjects ...id.Subject) int {
 	t.Helper()
 	n := 0
 	for _, s := range subjects {
@@ -201,7 +201,7 @@ func (h *house) held(t *testing.T, subjects ...id.Subject) int {
 	return n + len(records) + int(left.Total())
 }
 
-func find(t *testing.T, r rights.Report, store string) rights.StoreReport {
+func find(t testing.TB, r rights.Report, store string) rights.StoreReport {
 	t.Helper()
 	i := slices.IndexFunc(r.Stores, func(s rights.StoreReport) bool { return s.Store == store })
 	if i < 0 {
