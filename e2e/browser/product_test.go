@@ -200,6 +200,39 @@ func (p *product) do(req *http.Request, status int, out any) {
 	}
 }
 
+// signIn returns a one-time link for staff, as whoever runs the server gets it.
+func (p *product) signIn() string {
+	p.t.Helper()
+	cmd := exec.Command(p.path, "sign-in", "--data", p.data, "--listen", strings.TrimPrefix(p.base, "http://"))
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("probity sign-in: %v\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// download gets a file that a page links to, as the browser with that cookie would.
+func (p *product) download(path string, cookies ...*http.Cookie) []byte {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.base+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, c := range cookies {
+		req.AddCookie(c)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		p.t.Fatalf("download %s: status %d, %v\n%.500s", req.URL.Path, res.StatusCode, err, body)
+	}
+	return body
+}
+
 // verify runs probity verify on a file with this content and returns what it says.
 func (p *product) verify(content []byte) (string, error) {
 	p.t.Helper()

@@ -14,7 +14,8 @@ import (
 )
 
 // customer is a site of somebody else, on another origin, with the snippet installed under a strict
-// content security policy.
+// content security policy. Its host is 127.0.0.1, so that cookies reach the product as they do where
+// the privacy centre lies on the controller's own host.
 func customer(t *testing.T, p *product) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -22,6 +23,7 @@ func customer(t *testing.T, p *product) string {
 			w.Header().Set("Content-Type", "text/javascript")
 			fmt.Fprint(w, `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) };
 				ac('init', 'an-organisation', {}); ac('load', 'autotrackUrlChange'); ac('record', 'page_ready');
+				ac('forms:track', 'form', { formName: 'letter' });
 				ac('load', 'autotrackClick', { clickEvents: [{ selector: '#buy', eventName: 'product_added', customAttributes: { price: 12.5 } }] })`)
 		case "/favicon.ico":
 			w.WriteHeader(http.StatusNoContent)
@@ -29,11 +31,11 @@ func customer(t *testing.T, p *product) string {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %[1]s; style-src %[1]s; connect-src %[1]s; require-trusted-types-for 'script'", p.base))
 			fmt.Fprintf(w, `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A customer's site</title><script src="/site.js"></script>
-				<script async src="%s/journey/sdk/js/web/v1/ac.js" data-deployment="%s"></script></head><body><h1>Pots</h1><button id="buy">Buy</button></body></html>`, p.base, deployment)
+				<script async src="%s/journey/sdk/js/web/v1/ac.js" data-deployment="%s"></script></head><body><h1>Pots</h1><button id="buy">Buy</button><form><label>Mail <input name="mail" type="email"></label></form></body></html>`, p.base, deployment)
 		}
 	}))
 	t.Cleanup(s.Close)
-	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
+	return s.URL
 }
 
 // session returns the visitor's session id: a web event of the Genesys wire says it.

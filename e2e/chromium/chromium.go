@@ -201,6 +201,17 @@ func (b *Tab) Until(expression string) {
 	}
 }
 
+// Reload loads the page again and again until the expression is true on it.
+func (b *Tab) Reload(until string) {
+	b.T.Helper()
+	for end := time.Now().Add(Patience); !Value[bool](b, "!!("+until+")"); {
+		if time.Now().After(end) {
+			b.Fatal(fmt.Errorf("reloaded in vain for %s", until))
+		}
+		b.Do(chromedp.Reload())
+	}
+}
+
 // Away moves the mouse to where it hovers over nothing.
 func (b *Tab) Away() {
 	b.T.Helper()
