@@ -420,8 +420,9 @@ func (s *Store) Counts(ctx context.Context, t id.Tenant, from, to int64) (all []
 	err = s.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		all = all[:0]
 		rows, err := tx.Query(ctx, `
-			SELECT day, what, id, n FROM journey_count
-			WHERE tenant_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day, what, id`, t, from, to)
+			SELECT day, what, id, CAST(sum(n) AS BIGINT) FROM journey_count
+			WHERE tenant_id = $1 AND day BETWEEN $2 AND $3
+			GROUP BY day, what, id ORDER BY day, what, id`, t, from, to)
 		if err != nil {
 			return err
 		}

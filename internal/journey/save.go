@@ -25,11 +25,12 @@ type row struct {
 	revision int64
 }
 
-// Change is what Save writes for one visitor: everything sealed, nothing to be computed. It is
-// immutable.
+// Change is what Save writes for one visitor: everything sealed, nothing to be computed.
 type Change struct {
 	Tenant  id.Tenant
 	Subject id.Subject
+	// Shard of the daily counts. Transactions that may run at the same time should use different ones.
+	Shard int
 
 	before, after row
 	state         []byte
@@ -62,6 +63,11 @@ type count struct {
 	day  int64
 	what string
 	id   uuid.UUID
+}
+
+type shardCount struct {
+	count
+	shard int
 }
 
 // What is counted per day.
@@ -249,7 +255,7 @@ func (c *Change) count(fx *Effects) {
 // Save writes the changes in tx, whose tenant must be theirs, and returns the subjects that have
 // been erased meanwhile: nothing of them is written. It fails with ErrStale if one was rewritten.
 func (s *Store) Save(ctx context.Context, tx *store.Tx, changes []*Change) (erased []id.Subject, err error) {
-	counts := make(map[count]int)
+	counts := make(map[shardCount]int)
 	for _, c := range changes {
 		if c.Tenant != tx.TenantID() {
 			return nil, fmt.Errorf("save a visitor: the transaction belongs to another tenant")
@@ -266,14 +272,14 @@ func (s *Store) Save(ctx context.Context, tx *store.Tx, changes []*Change) (eras
 			return nil, err
 		}
 		for k, n := range c.counts {
-			counts[k] += n
+			counts[shardCount{k, c.Shard}] += n
 		}
 	}
 	for k, n := range counts {
 		if _, err := tx.Exec(ctx, `
-			INSERT INTO journey_count (tenant_id, day, what, id, n) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, day, what, id) DO UPDATE SET n = journey_count.n + excluded.n`,
-			tx.TenantID(), k.day, k.what, k.id, n); err != nil {
+			INSERT INTO journey_count (tenant_id, day, what, id, shard, n) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (tenant_id, day, what, id, shard) DO UPDATE SET n = journey_count.n + excluded.n`,
+			tx.TenantID(), k.day, k.what, k.id, k.shard, n); err != nil {
 			return nil, fmt.Errorf("count: %w", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -78,6 +79,7 @@ func BenchmarkWorker(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		idle := heap()
 		b.StartTimer()
 		start := time.Now()
 		stop := s.start(w)
@@ -86,6 +88,7 @@ func BenchmarkWorker(b *testing.B) {
 		}
 		took := time.Since(start)
 		b.StopTimer()
+		b.ReportMetric(float64(heap()-idle)/visitors, "B/visitor") // kept at hand
 		stop()
 		if st := w.Stats(); st.Events != events || st.Retries != 0 {
 			b.Fatalf("stats %+v", st)
@@ -102,6 +105,14 @@ func BenchmarkWorker(b *testing.B) {
 		b.ReportMetric(float64(events)/float64(w.Stats().Batches), "events/batch")
 		b.StartTimer()
 	}
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
 }
 
 // shopEvent is a typical event of a shop's visitor.

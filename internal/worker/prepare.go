@@ -162,6 +162,9 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		p.visitors.Drop(g.key)
 		return nil
 	}
+	if err == nil {
+		g.change.Shard = p.number
+	}
 	return err
 }
 

@@ -84,14 +84,16 @@ CREATE TABLE journey_action (
 CREATE INDEX journey_action_subject ON journey_action (tenant_id, subject);
 
 -- How often something happened on a day (days since 1970, UTC). Sums over everybody: nothing here
--- is about a person.
+-- is about a person. Those who write at the same time use different shards, so that they don't wait
+-- for each other.
 CREATE TABLE journey_count (
     tenant_id BYTEA NOT NULL,
     day       BIGINT NOT NULL,
     what      TEXT NOT NULL,
     id        BYTEA NOT NULL,
+    shard     BIGINT NOT NULL,
     n         BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, day, what, id)
+    PRIMARY KEY (tenant_id, day, what, id, shard)
 ) /* WITHOUT ROWID */;
 
 -- Digests of the references of data subjects that were erased. A batch that was under way must not
