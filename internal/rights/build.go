@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"html/template"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +77,7 @@ func buildPackage(in packageInput) ([]byte, error) {
 		}
 		sum := sha256.Sum256(data)
 		m.Files = append(m.Files, manifestFile{name, s.Title, s.About, records(s.Data), len(data), hex.EncodeToString(sum[:])})
-		tree, err := render(data)
+		tree, err := readTree(data)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +130,7 @@ type shownSection struct {
 	Section
 	Name    string
 	Records int64
-	Tree    *node
+	Tree    *tree
 }
 
 type shownPackage struct {
@@ -150,71 +149,4 @@ func indexPage(in packageInput, sections []shownSection) ([]byte, error) {
 	var out bytes.Buffer
 	err = page.Execute(&out, shownPackage{packageInput: in, Sections: sections, Access: in.Type == Access})
 	return out.Bytes(), err
-}
-
-// node is JSON as the page shows it: a text, a list of nodes, or named nodes.
-type node struct {
-	Text   string
-	Items  []*node
-	Fields []field
-	Kind   string // "text", "list", "fields", "empty"
-	More   int    // items of a list that are in the JSON file only
-}
-
-type field struct {
-	Name string
-	Node *node
-}
-
-// maxShown bounds how many items of a list the page shows; the JSON file has them all.
-const maxShown = 500
-
-func render(text []byte) (*node, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	return nodeOf(v), nil
-}
-
-func nodeOf(v any) *node {
-	switch v := v.(type) {
-	case nil:
-		return &node{Kind: "empty"}
-	case []any:
-		if len(v) == 0 {
-			return &node{Kind: "empty"}
-		}
-		n := &node{Kind: "list"}
-		for _, item := range v[:min(len(v), maxShown)] {
-			n.Items = append(n.Items, nodeOf(item))
-		}
-		n.More = max(0, len(v)-maxShown)
-		return n
-	case map[string]any:
-		n := &node{Kind: "fields"}
-		for name, value := range v {
-			if child := nodeOf(value); child.Kind != "empty" {
-				n.Fields = append(n.Fields, field{strings.ReplaceAll(name, "_", " "), child})
-			}
-		}
-		slices.SortFunc(n.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
-		if len(n.Fields) == 0 {
-			return &node{Kind: "empty"}
-		}
-		return n
-	case bool:
-		if v {
-			return &node{Kind: "text", Text: "yes"}
-		}
-		return &node{Kind: "text", Text: "no"}
-	case string:
-		if v == "" {
-			return &node{Kind: "empty"}
-		}
-		return &node{Kind: "text", Text: v}
-	}
-	return &node{Kind: "text", Text: fmt.Sprint(v)}
 }

@@ -95,7 +95,8 @@ type Section struct {
 	// Provided tells that the person gave the data or it was observed of them, as opposed to
 	// derived (scores, segments). Only such data belongs into a portability package (WP 242 rev. 01).
 	Provided bool
-	Data     any // marshals to JSON
+	FileOnly bool // the page for people names the file and does not show it
+	Data     any  // marshals to JSON
 }
 
 // Models retrains what was learnt from people. *predict.Room satisfies it through an adapter.

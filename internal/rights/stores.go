@@ -142,7 +142,7 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		sections = append(sections, Section{
 			File: "consent/receipts", Title: "Proofs of your choices",
 			About: "Signed receipts with the exact text you were shown. The program probity checks them without asking us: probity verify FILE.",
-			Data:  proofs,
+			Data:  proofs, FileOnly: true,
 		})
 	}
 	return sections, nil

@@ -1,0 +1,162 @@
+package rights
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tree is JSON as the page for people shows it: a text, named parts, a list, or a list whose items
+// are alike and fit into a table. Names stand in the order of the JSON.
+type tree struct {
+	Kind   string // "empty", "text", "fields", "list" or "table"
+	Text   string
+	Fields []field
+	Items  []*tree
+	Head   []string   // of a table
+	Rows   [][]string // of a table; "" where an item lacks the part
+	More   int        // items that are in the JSON file only
+}
+
+type field struct {
+	Name string
+	Tree *tree
+}
+
+const (
+	maxShown   = 500 // items of a list that the page shows; the JSON file has them all
+	maxColumns = 6   // of a table; wider items are shown one below the other
+)
+
+// readTree reads JSON that this program wrote.
+func readTree(text []byte) (*tree, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return readValue(d)
+}
+
+func readValue(d *json.Decoder) (*tree, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch v := token.(type) {
+	case nil:
+		return &tree{Kind: "empty"}, nil
+	case bool:
+		return &tree{Kind: "text", Text: map[bool]string{true: "yes", false: "no"}[v]}, nil
+	case string:
+		if v == "" {
+			return &tree{Kind: "empty"}, nil
+		}
+		return &tree{Kind: "text", Text: inWords(v)}, nil
+	case json.Delim:
+		if v == '[' {
+			return readList(d)
+		}
+		return readFields(d)
+	}
+	return &tree{Kind: "text", Text: fmt.Sprint(token)}, nil
+}
+
+func readFields(d *json.Decoder) (*tree, error) {
+	t := &tree{Kind: "fields"}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		child, err := readValue(d)
+		if err != nil {
+			return nil, err
+		}
+		if child.Kind != "empty" {
+			t.Fields = append(t.Fields, field{strings.ReplaceAll(fmt.Sprint(name), "_", " "), child})
+		}
+	}
+	if len(t.Fields) == 0 {
+		t.Kind = "empty"
+	}
+	_, err := d.Token()
+	return t, err
+}
+
+func readList(d *json.Decoder) (*tree, error) {
+	t := &tree{Kind: "list"}
+	for d.More() {
+		item, err := readValue(d)
+		if err != nil {
+			return nil, err
+		}
+		if len(t.Items) < maxShown {
+			t.Items = append(t.Items, item)
+		} else {
+			t.More++
+		}
+	}
+	if len(t.Items) == 0 {
+		t.Kind = "empty"
+	}
+	t.tabulate()
+	_, err := d.Token()
+	return t, err
+}
+
+// tabulate turns a list into a table if its items are flat and have few different parts.
+func (t *tree) tabulate() {
+	if len(t.Items) < 2 {
+		return
+	}
+	var head []string
+	for _, item := range t.Items {
+		if item.Kind != "fields" {
+			return
+		}
+		for _, f := range item.Fields {
+			if f.Tree.Kind != "text" {
+				return
+			}
+			if !slices.Contains(head, f.Name) {
+				head = append(head, f.Name)
+			}
+		}
+	}
+	if len(head) > maxColumns {
+		return
+	}
+	for _, item := range t.Items {
+		row := make([]string, len(head))
+		for _, f := range item.Fields {
+			row[slices.Index(head, f.Name)] = f.Tree.Text
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Kind, t.Head, t.Items = "table", head, nil
+}
+
+// vocabulary says in plain words what the JSON says in the terms of a standard.
+var vocabulary = map[string]string{
+	"ConsentGiven":     "you agreed",
+	"ConsentRefused":   "you refused",
+	"ConsentWithdrawn": "you took it back",
+	"ConsentExpired":   "your choice has run out",
+	"ConsentUnknown":   "you were never asked",
+	"ConsentRequested": "you are asked again, because the text has changed",
+	"Objected":         "you objected",
+}
+
+// inWords writes moments and terms for people.
+func inWords(text string) string {
+	if w, ok := vocabulary[text]; ok {
+		return w
+	}
+	if len(text) == len("2006-01-02T15:04:05.000Z") {
+		if at, err := time.Parse("2006-01-02T15:04:05.000Z", text); err == nil {
+			return at.Format("2 January 2006, 15:04:05")
+		}
+	}
+	return text
+}
