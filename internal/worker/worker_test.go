@@ -357,6 +357,49 @@ func TestOnlyTheOwnerOfTheLeaseWrites(t *testing.T) {
 	})
 }
 
+func TestWorkersTakeOverFromEachOther(t *testing.T) {
+	s := newPartitionedSite(t, storetest.Postgres(t), 4)
+	var subjects []id.Subject
+	for range 8 {
+		subjects = append(subjects, s.visitor())
+	}
+	short := func(o *worker.Options) { o.Lease = 40 * time.Millisecond }
+	sent := 0
+	round := func() (last []uint64) {
+		for i := range subjects {
+			last = append(last, s.send(subjects[i], at(sent, "x"), at(sent+1, "y")))
+		}
+		sent += 2
+		return last
+	}
+	a, b := s.worker("a", short), s.worker("b", short)
+	stopA := s.start(a)
+	for i, seq := range round() {
+		s.wait(a, subjects[i], seq)
+	}
+	stopB := s.start(b)
+	round()
+	stopA() // in the middle of it
+	for i, seq := range round() {
+		s.wait(b, subjects[i], seq)
+	}
+	c := s.worker("c", short)
+	s.start(c)
+	round()
+	stopB()
+	for i, seq := range round() {
+		s.wait(c, subjects[i], seq)
+	}
+	for i, sub := range subjects {
+		if got := s.sessions(sub)[0].Events; got != sent {
+			t.Errorf("visitor %d: %d events took effect, want %d", i, got, sent)
+		}
+	}
+	if n := a.Stats().Events + b.Stats().Events + c.Stats().Events; n != int64(sent*len(subjects)) {
+		t.Errorf("the workers processed %d events, want %d", n, sent*len(subjects))
+	}
+}
+
 func TestALogThatWentBackIsNoticed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := newSite(t, db)
