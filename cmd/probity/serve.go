@@ -59,6 +59,13 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 		return err
 	}
 
+	if s.LogURL == "" {
+		// The log inside is open in one process only, so what others had begun is nobody's now.
+		if err := r.rights.Reclaim(ctx); err != nil {
+			return err
+		}
+	}
+
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return fail.Wrap(fail.Unavailable, err, "can't listen on %s", s.Listen)

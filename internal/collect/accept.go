@@ -35,7 +35,7 @@ func (c *Collector) Web(ctx context.Context, deployment uuid.UUID, req Request) 
 	if err := event.CheckTime(e.At, received); err != nil {
 		return nil, c.refused(err)
 	}
-	d, err := c.deployment(ctx, deployment, req.Origin, true)
+	d, err := c.deployment(ctx, deployment, req.Origin)
 	if err != nil {
 		return nil, c.refused(err)
 	}
@@ -77,7 +77,7 @@ func (c *Collector) Batch(ctx context.Context, deployment uuid.UUID, req Request
 	if err := b.Decode(req.Body); err != nil {
 		return 0, nil, c.refused(err)
 	}
-	d, err := c.deployment(ctx, deployment, req.Origin, false)
+	d, err := c.deployment(ctx, deployment, req.Origin)
 	if err != nil {
 		return 0, nil, c.refused(err)
 	}
@@ -158,7 +158,7 @@ type verdict struct {
 
 // visitor finds the subject of a cookie. A cookie that nobody knows has made no choice: its event
 // is refused, unless it comes from a server and a declared basis covers it; only then a subject is
-// made.
+// made. A browser's event needs a choice whatever the basis (ePrivacy Directive, Art. 5(3)).
 func (c *Collector) visitor(ctx context.Context, d *org.Deployment, cookie uuid.UUID, first *event.Event, req Request) (*visitor, error) {
 	v := &visitor{deployment: d, gpc: req.GPC}
 	if req.Origin == "" {

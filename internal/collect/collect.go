@@ -161,20 +161,15 @@ func Partition(t id.Tenant, s id.Subject, partitions int) int {
 	return int((h ^ uint64(t[15])) % uint64(partitions))
 }
 
-// deployment finds the deployment and checks that the origin may use it.
-//
-// A request without an Origin header comes from no browser. Servers speak the Genesys wire that
-// way; our own tracker never does.
-func (c *Collector) deployment(ctx context.Context, deployment uuid.UUID, origin string, serverMay bool) (*org.Deployment, error) {
+// deployment finds the deployment and checks that the origin may use it. A request without an Origin
+// comes from a server: browsers can't leave the header out across sites, and whoever isn't a browser
+// could write anything into it.
+func (c *Collector) deployment(ctx context.Context, deployment uuid.UUID, origin string) (*org.Deployment, error) {
 	d, err := c.deps.Deployments.Deployment(ctx, deployment)
 	if err != nil {
 		return nil, c.failure(ctx, err)
 	}
-	switch {
-	case origin == "" && serverMay:
-	case origin == "":
-		return nil, fail.New(fail.Forbidden, "the request has no Origin header; events from a server go to the webevents endpoint").WithCode("origin.missing")
-	case !d.Allows(origin):
+	if origin != "" && !d.Allows(origin) {
 		return nil, fail.New(fail.Forbidden, "pages of this origin are not allowed to use the deployment").WithCode("origin.foreign")
 	}
 	return d, nil
