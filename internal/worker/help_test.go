@@ -165,18 +165,37 @@ func (s *site) worker(name string, change func(*worker.Options)) *worker.Worker 
 	return s.workerOn(s.log, name, change)
 }
 
+func (s *site) workerWith(r worker.Records, name string) *worker.Worker {
+	d := s.deps()
+	d.Records = r
+	return worker.New(d, s.options(name))
+}
+
 func (s *site) workerOn(log stream.Log, name string, change func(*worker.Options)) *worker.Worker {
-	o := worker.Options{Name: name, Partitions: s.parts, Linger: -1, Every: time.Hour}
+	d, o := s.deps(), s.options(name)
+	d.Log = log
 	if change != nil {
 		change(&o)
 	}
-	return worker.New(worker.Deps{
-		DB: s.db, Log: log, Bus: s.log, Records: records{s.keys}, Journey: s.journey, Consent: s.gate, People: s.people,
+	return worker.New(d, o)
+}
+
+func (s *site) options(name string) worker.Options {
+	return worker.Options{Name: name, Partitions: s.parts, Linger: -1, Every: time.Hour}
+}
+
+func (s *site) deps() worker.Deps {
+	return worker.Deps{
+		DB: s.db, Log: s.log, Bus: s.log, Records: records{s.keys}, Journey: s.journey, Consent: s.gate, People: s.people,
 		Predict:   s.predictor,
 		Tenants:   func(context.Context) ([]id.Tenant, error) { return []id.Tenant{s.tenant}, nil },
-		Partition: func(t id.Tenant, sub id.Subject) int { return collect.Partition(t, sub, s.parts) },
+		Partition: s.partitionOf,
 		Clock:     s.clock, Logger: slog.New(slog.DiscardHandler),
-	}, o)
+	}
+}
+
+func (s *site) partitionOf(t id.Tenant, sub id.Subject) int {
+	return collect.Partition(t, sub, s.parts)
 }
 
 // start runs a worker until stop is called or the test ends.

@@ -24,7 +24,8 @@ type partition struct {
 	waiting  atomic.Int32  // how many
 	done     progress
 	writing  writing
-	held     atomic.Bool // the partition is ours
+	held     atomic.Bool  // the partition is ours
+	failures atomic.Int32 // times it was started again since the last commit
 }
 
 // frameQueue is how many frames are read ahead. A frame has at most half a megabyte.
@@ -71,6 +72,7 @@ func (p *partition) run(ctx context.Context) {
 func (p *partition) complain(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		p.w.stats.retries.Add(1)
+		p.failures.Add(1)
 		p.w.Logger.Warn("a partition is processed again from its last commit", "partition", p.number, "error", err)
 	}
 }

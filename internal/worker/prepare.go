@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -10,10 +11,12 @@ import (
 	"github.com/google/uuid"
 
 	"probity/internal/consent"
+	"probity/internal/event"
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/predict"
+	"probity/internal/vault"
 )
 
 // purposeIdentity covers what an event tells about who the visitor is.
@@ -112,11 +115,11 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		case fail.Is(err, fail.Gone):
 			g.lost++
 			continue
-		case fail.Is(err, fail.Unavailable), ctx.Err() != nil:
-			return fmt.Errorf("open a record: %w", err)
-		case err != nil:
+		case err != nil && p.damaged(ctx, err):
 			g.damaged++
 			continue
+		case err != nil:
+			return fmt.Errorf("open a record: %w", err)
 		}
 		for _, ev := range events {
 			g.taken++
@@ -166,6 +169,22 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		g.change.Shard = p.number
 	}
 	return err
+}
+
+// triesUnknown is how often a record is tried that fails for a reason nobody foresaw.
+const triesUnknown = 5
+
+// damaged tells whether a record that could not be opened is given up. What may be a trouble of the
+// engines is tried again, for ever if it is known to be one: an acknowledged event must not be lost
+// because a database was closed.
+func (p *partition) damaged(ctx context.Context, err error) bool {
+	switch {
+	case ctx.Err() != nil, fail.Is(err, fail.Unavailable):
+		return false
+	case errors.Is(err, vault.ErrUnreadable), errors.Is(err, vault.ErrNoKey), errors.Is(err, event.ErrEncoding):
+		return true
+	}
+	return p.failures.Load() >= triesUnknown
 }
 
 // closed makes training material of the sessions that have ended.

@@ -31,8 +31,9 @@ type Records interface {
 	// Head reads the clear header. An error means that the record is damaged.
 	Head(record []byte) (Head, error)
 	// Open returns the events of a record in the order in which they were received. It fails with
-	// fail.Gone if the subject was erased, with fail.Unavailable if the keys can't be reached; any
-	// other error means that the record is damaged.
+	// fail.Gone if the subject was erased, with fail.Unavailable if the keys can't be reached, with
+	// an error of vault or event if the record is damaged. After any other error the record is tried
+	// some more times.
 	Open(ctx context.Context, record []byte) ([]*event.Event, error)
 }
 

@@ -3,9 +3,11 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,6 +142,46 @@ func TestADamagedRecordDoesNotHoldUpTheOthers(t *testing.T) {
 	s.wait(w, sub, s.raw(0, good))
 	if st := w.Stats(); st.Damaged != 2 || st.Events != 1 || st.Retries != 0 {
 		t.Errorf("stats %+v", st)
+	}
+}
+
+// flaky is Records of which every record fails a few times before it can be opened.
+type flaky struct {
+	worker.Records
+	left atomic.Int32
+	err  error
+}
+
+func (f *flaky) Open(ctx context.Context, record []byte) ([]*event.Event, error) {
+	if f.left.Add(-1) >= 0 {
+		return nil, f.err
+	}
+	return f.Records.Open(ctx, record)
+}
+
+func TestATroubleOfTheEnginesLosesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		err     error
+		times   int32
+		damaged int64
+	}{
+		{"the keys are out of reach for a while", fail.New(fail.Unavailable, "out of reach"), 8, 0},
+		{"something unforeseen happens twice", errors.New("closed"), 2, 0},
+		{"something unforeseen does not go away", errors.New("closed"), 1 << 20, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t, storetest.SQLite(t))
+			f := &flaky{Records: records{s.keys}, err: c.err}
+			f.left.Store(c.times)
+			w := s.workerWith(f, "a")
+			s.start(w)
+			sub := s.visitor()
+			s.wait(w, sub, s.send(sub, at(0, "x")))
+			if st := w.Stats(); st.Damaged != c.damaged || st.Events != 1-c.damaged {
+				t.Errorf("stats %+v", st)
+			}
+		})
 	}
 }
 

@@ -26,6 +26,9 @@ func (p *partition) write(ctx context.Context, l *lease, batches <-chan *batch) 
 				return fmt.Errorf("write a batch: %w", err)
 			}
 			at = to
+			if b.records > 0 {
+				p.failures.Store(0)
+			}
 			p.writing.remove(b)
 			p.w.stats.count(b)
 			p.done.advance(at, b)
