@@ -19,7 +19,6 @@ import (
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
-	"probity/internal/store"
 	"probity/internal/stream"
 	"probity/internal/subject"
 	"probity/internal/worker"
@@ -52,12 +51,13 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
 		return nil, err
 	}
+	lessons := rights.Lessons(r.predict)
 	r.rights = rights.New(rights.Deps{
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
 		Stores: []rights.Store{
-			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), trainingRows{r.predict},
+			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons,
 		},
-		Models: models{r.predict}, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
+		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
 	migrations := []struct {
 		room    string
@@ -144,8 +144,16 @@ func (r *rooms) declareBootstrap(ctx context.Context, t id.Tenant, deployment uu
 	if err := r.consent.EnsureDefaults(ctx, t); err != nil {
 		return "", err
 	}
+	purposes, err := r.consent.Purposes(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	var all []string
+	for _, p := range purposes {
+		all = append(all, p.ID)
+	}
 	return r.consent.Declare(ctx, t, consent.Declaration{
-		Deployment: deployment, Basis: basis,
+		Deployment: deployment, Basis: basis, Purposes: all,
 		Assessment: "Declared by the operator when this installation was first started (PROBITY_BOOTSTRAP_BASIS). Replace it with an assessment of your own.",
 	})
 }
@@ -242,46 +250,6 @@ func (o outcomes) EnsureOutcomes(ctx context.Context, t id.Tenant, eventNames []
 		o.worker.PlanChanged(t)
 	}
 	return nil
-}
-
-// trainingRows shows the rows that models are trained on to the rights room.
-type trainingRows struct{ room *predict.Room }
-
-// Name implements rights.Store.
-func (trainingRows) Name() string { return "predict" }
-
-// Export implements rights.Store.
-func (p trainingRows) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]rights.Section, error) {
-	rows, err := p.room.Export(ctx, t, subjects)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return []rights.Section{{
-		File: "predict/training", Title: "What models learnt from your visits",
-		About: "Counters made from closed visits, by name. Models are trained on them while you allow it.", Data: rows,
-	}}, nil
-}
-
-// Erase implements rights.Store.
-func (p trainingRows) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]rights.Count, error) {
-	n, err := p.room.Forget(ctx, tx, subjects)
-	return []rights.Count{{What: "training rows", N: n}}, err
-}
-
-// models retrains for the rights room.
-type models struct{ room *predict.Room }
-
-// Retrain implements rights.Models.
-func (m models) Retrain(ctx context.Context, t id.Tenant, reason string) ([]rights.ModelReport, error) {
-	list, err := m.room.Retrain(ctx, t, reason)
-	out := make([]rights.ModelReport, 0, len(list))
-	for _, a := range list {
-		out = append(out, rights.ModelReport{
-			Outcome: a.Outcome, RowsBefore: a.RowsBefore, RowsAfter: a.RowsAfter,
-			OldModel: a.OldModel.String(), NewModel: a.NewModel.String(), RowsRoot: a.RootAfter.String(),
-		})
-	}
-	return out, err
 }
 
 // invalidate drops what this process remembers of a subject when another room, or another process,

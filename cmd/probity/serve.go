@@ -100,7 +100,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	group, failed := errgroup.WithContext(ctx)
 	running := r.start(work)
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		Handler: api.CollapseSlashes(mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return work },
 	}
 	server.RegisterOnShutdown(handler.Close)

@@ -40,6 +40,10 @@ func (b *bench) large(ctx context.Context) error {
 		return err
 	}
 	remark("memory at its highest while filling: %.0f MiB", peak)
+	// The log gives up what is stored every ten seconds; at rest it is empty.
+	if err := pause(ctx, 15*time.Second); err != nil {
+		return err
+	}
 	if err := s.stop(); err != nil {
 		return err
 	}
