@@ -35,7 +35,8 @@ type group struct {
 	recheck bool // ask again what is allowed, and take back what no longer is
 	tick    bool // let time pass
 
-	visitor *journey.Visitor // nil: erased
+	visitor *journey.Visitor // nil: erased, or broken
+	broken  bool             // its stored state can't be read
 	fx      journey.Effects
 	change  *journey.Change
 	visits  []predict.Visit // closed, with features, and allowed to be learned from

@@ -25,6 +25,7 @@ type partition struct {
 	done     progress
 	writing  writing
 	held     atomic.Bool  // the partition is ours
+	broken   map[key]bool // visitors whose stored state is damaged; only preparing touches it
 	failures atomic.Int32 // times it was started again since the last commit
 }
 
@@ -37,6 +38,7 @@ func newPartition(w *Worker, n, visitors int) *partition {
 		visitors: recent.New[key, *journey.Visitor](max(1, visitors/2)),
 		calls:    make(chan *batch, 16),
 		hurry:    make(chan struct{}, 1),
+		broken:   make(map[key]bool),
 		done:     newProgress(),
 		writing:  newWriting(),
 	}

@@ -67,6 +67,10 @@ func (p *partition) load(ctx context.Context, b *batch) error {
 	for _, part := range b.tenants() {
 		var missing []*group
 		for _, g := range part.groups {
+			if p.broken[g.key] {
+				g.broken = true
+				continue
+			}
 			if v, ok := p.visitors.Get(g.key); ok {
 				g.visitor = v
 				continue
@@ -84,6 +88,10 @@ func (p *partition) load(ctx context.Context, b *batch) error {
 			}
 		}
 		found, err := p.w.Journey.Load(ctx, part.tenant, subjects...)
+		if err != nil && p.failures.Load() >= triesUnknown && !fail.Is(err, fail.Unavailable) {
+			// One visitor's state can't be read. The others must not wait for it.
+			found, err = p.loadEach(ctx, part.tenant, missing)
+		}
 		if err != nil {
 			return err
 		}
@@ -96,9 +104,31 @@ func (p *partition) load(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// loadEach loads visitors one by one and marks the groups of those whose state is damaged.
+func (p *partition) loadEach(ctx context.Context, t id.Tenant, groups []*group) ([]*journey.Visitor, error) {
+	visitors := make([]*journey.Visitor, len(groups))
+	for i, g := range groups {
+		found, err := p.w.Journey.Load(ctx, t, g.subject)
+		switch {
+		case ctx.Err() != nil || fail.Is(err, fail.Unavailable):
+			return nil, err
+		case err != nil:
+			p.w.Logger.Error("the stored state of a visitor is damaged; its events are not processed", "partition", p.number, "error", err)
+			g.broken, p.broken[g.key] = true, true
+		default:
+			visitors[i] = found[0]
+		}
+	}
+	return visitors, nil
+}
+
 // follow brings one visitor up to date.
 func (p *partition) follow(ctx context.Context, g *group) error {
 	w := p.w
+	if g.broken {
+		g.damaged = len(g.records)
+		return nil
+	}
 	if g.visitor == nil {
 		g.lost = len(g.records)
 		return nil

@@ -185,6 +185,32 @@ func TestATroubleOfTheEnginesLosesNothing(t *testing.T) {
 	}
 }
 
+func TestOneDamagedVisitorDoesNotHoldUpTheOthers(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	broken, fine := s.visitor(), s.visitor()
+	w := s.worker("before", nil)
+	stop := s.start(w)
+	s.send(broken, at(0, "x"))
+	s.wait(w, fine, s.send(fine, at(0, "x")))
+	stop()
+	if err := s.db.Tenant(s.tenant).Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE journey_visitor SET state = $3 WHERE tenant_id = $1 AND subject = $2`, s.tenant, broken, []byte("damaged"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w = s.worker("after", nil)
+	s.start(w)
+	s.send(broken, at(1, "x"), at(2, "x"))
+	s.wait(w, fine, s.send(fine, at(1, "x")))
+	if got := s.sessions(fine)[0].Events; got != 2 {
+		t.Errorf("%d events of the other visitor took effect", got)
+	}
+	if st := w.Stats(); st.Damaged != 1 || st.Events != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
 func TestTheClockEndsSessionsAndTheirVisitsAreLearnedFrom(t *testing.T) {
 	s := newSite(t, storetest.SQLite(t))
 	w := s.worker("a", nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/store"
@@ -100,7 +101,7 @@ func (w *Worker) save(ctx context.Context, tx *store.Tx, part tenantGroups, merg
 		}
 		if ids := identities(g.fx.Identify); len(ids) > 0 {
 			others, err := w.People.Identify(ctx, tx, g.subject, ids)
-			if err != nil {
+			if err != nil && !refusal(err) {
 				return fmt.Errorf("bind identities: %w", err)
 			}
 			if len(others) > 0 {
@@ -108,12 +109,22 @@ func (w *Worker) save(ctx context.Context, tx *store.Tx, part tenantGroups, merg
 			}
 		}
 		for i := range g.visits {
-			if err := w.Predict.RecordVisit(ctx, tx, g.visits[i]); err != nil {
+			if err := w.Predict.RecordVisit(ctx, tx, g.visits[i]); err != nil && !refusal(err) {
 				return fmt.Errorf("keep a visit for training: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// refusal tells whether another room said no to what it was handed, rather than that it could not
+// do it: it would say so again and again.
+func refusal(err error) bool {
+	switch fail.KindOf(err) {
+	case fail.Invalid, fail.NotFound, fail.Conflict, fail.Gone, fail.Forbidden, fail.ConsentRequired:
+		return true
+	}
+	return false
 }
 
 // identities returns what can be bound. What is no e-mail address or telephone number is left out:
