@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"probity/e2e/chromium"
+	"probity/sdk"
 )
 
 // run runs a test beside the others: they mostly wait.
@@ -30,6 +31,7 @@ type site struct {
 	lang    string
 	onPage  string // more markup on every page
 	hideTag bool   // leave the deployment out of the script tag
+	inline  bool   // put the gate into the page, which then has no policy against it
 }
 
 func newSite(t *testing.T) *site {
@@ -59,9 +61,15 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.hideTag {
 			tag = ""
 		}
+		gate := fmt.Sprintf(`<script async src="%s/journey/sdk/js/web/v1/ac.js"%s></script>`, s.desk.url, tag)
+		if s.inline {
+			w.Header().Del("Content-Security-Policy")
+			content, _ := sdk.File("ac.js")
+			gate = fmt.Sprintf(`<script data-host="%s"%s>%s</script>`, s.desk.url, tag, content)
+		}
 		fmt.Fprintf(w, `<!doctype html><html lang="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Page %s</title>
-<link rel="stylesheet" href="/site.css"><script src="/site.js"></script><script async src="%s/journey/sdk/js/web/v1/ac.js"%s></script></head>
-<body><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[5]s<p id="end">The end.</p></body></html>`, s.lang, r.URL.Path, s.desk.url, tag, s.onPage)
+<link rel="stylesheet" href="/site.css"><script src="/site.js"></script>%s</head>
+<body><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[4]s<p id="end">The end.</p></body></html>`, s.lang, r.URL.Path, gate, s.onPage)
 	}
 }
 

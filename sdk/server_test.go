@@ -37,7 +37,6 @@ type desk struct {
 	choices  []map[string]any
 	taken    []map[string]any // withdrawals
 	events   []event
-	beacons  int
 	actions  []map[string]any
 	streams  map[string][]chan string // live streams by visitor
 	status   string                   // of every purpose of a visitor who has granted nothing; "": unknown

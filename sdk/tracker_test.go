@@ -25,6 +25,53 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		b.events("page_viewed", 1)
 	})
 
+	run(t, "the gate can stand in the page itself", func(t *testing.T) {
+		b := newTab(t)
+		b.site.inline = true
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.open("/next")
+		b.events("page_viewed", 2)
+		if n := len(b.site.asked("/ac.js")); n != 0 {
+			t.Errorf("the gate was fetched %d times", n)
+		}
+	})
+
+	run(t, "where storage is blocked nothing is remembered and nothing is sent", func(t *testing.T) {
+		b := newTab(t)
+		b.Before(`Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('blocked', 'SecurityError') } })`)
+		b.open("/")
+		b.banner()
+		b.Press("[data-probity=accept]")
+		b.Until(`document.querySelector('[role=status]')?.textContent`)
+		b.calm()
+		if cookie := chromium.Value[string](b.Tab, "document.cookie"); cookie != "" || len(b.site.named("")) > 0 {
+			t.Errorf("cookie %q, events %v", cookie, b.site.named(""))
+		}
+		b.open("/next")
+		b.banner()
+	})
+
+	run(t, "a server that is down breaks nothing on the page", func(t *testing.T) {
+		b := newTab(t)
+		b.Before(`window.broken = []; addEventListener('unhandledrejection', e => broken.push(String(e.reason))); addEventListener('error', e => broken.push(e.message))`)
+		b.site.set(func(path string) int {
+			if strings.HasSuffix(path, "/ac.js") || strings.HasSuffix(path, "banner.js") {
+				return 0
+			}
+			return 503
+		})
+		b.open("/")
+		b.Until("document.querySelector('[data-privacy-choices]')")
+		b.site.until(t, b.ctx, "the notice to be asked for", func() bool { return len(b.site.requests) > 3 })
+		b.Press("[data-privacy-choices]")
+		b.calm()
+		if got := chromium.Value[[]string](b.Tab, "broken"); len(got) > 0 {
+			t.Errorf("the page reports %q", got)
+		}
+		b.Holds()
+	})
+
 	run(t, "T8 one page view for each change of the address", func(t *testing.T) {
 		b := newTab(t)
 		b.site.loader = snippet + `ac('load', 'autotrackUrlChange', { onUrlChange: (u) => window.seen = u })`

@@ -66,6 +66,8 @@ export default async (page: Page, command?: string): Promise<void> => {
       page.apply_()
       say((await fetchNotice(page)).labels['saved']!)
     } else await open(page, asking)
+  } catch {
+    // Without a notice there is nothing to ask; without a choice nothing is allowed.
   } finally {
     opening = false
   }
@@ -104,7 +106,7 @@ const mend = async (page: Page): Promise<void> => {
 
 const open = async (page: Page, asking: boolean): Promise<void> => {
   const id = visitor()
-  const had = page.valid_ ? granted() : []
+  const had = asking ? [] : granted()
   const [notice, state] = await Promise.all([
     fetchNotice(page),
     asking || !id ? undefined : fetchState(page).catch(() => undefined),

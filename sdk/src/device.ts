@@ -24,13 +24,14 @@ export const visitor = (): string | undefined => new RegExp(COOKIE + '=([^;]+)')
  * `keep` asks for the id until the server has confirmed.
  */
 export const record = (purposes: string[], id?: string | null, keep?: boolean): void => {
+  const measure = purposes.includes('measure')
   try {
     localStorage[KEY] = 'v1.' + (purposes.join() || 'n') + '.' + new Date().toISOString().slice(0, 10).replace(/-/g, '')
+    if (measure && id) document.cookie = COOKIE + '=' + id + ';path=/;max-age=15724800;samesite=lax' + (location.protocol == 'https:' ? ';secure' : '')
   } catch {
-    // Storage is blocked: the choice holds for this page and is asked for again on the next.
+    // Storage is blocked: the choice can't be remembered, so nothing else is either.
   }
-  if (!purposes.includes('measure')) keep || forget()
-  else if (id) document.cookie = COOKIE + '=' + id + ';path=/;max-age=15724800;samesite=lax' + (location.protocol == 'https:' ? ';secure' : '')
+  if (!measure && !keep) forget()
   const channel = new BroadcastChannel('probity')
   channel.postMessage(0)
   channel.close()
