@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -36,6 +38,23 @@ func customer(t *testing.T, p *product) string {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// compressed returns how many bytes the content is on the wire.
+func compressed(t *testing.T, content []byte) int {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Len()
 }
 
 // session returns the visitor's session id: a web event of the Genesys wire says it.
@@ -84,6 +103,19 @@ func TestACustomersSite(t *testing.T) {
 	p := start(t, "serve")
 	site := customer(t, p)
 	browser := chromium.Start(t)
+
+	t.Run("what a visitor must load to choose stays within its budget", func(t *testing.T) {
+		for _, lang := range []string{"en", "de"} {
+			total := 0
+			for _, path := range []string{"/probity/sdk/v1/banner.js", "/probity/sdk/v1/banner.css", "/probity/v1/deployments/" + deployment + "/notice?lang=" + lang} {
+				total += compressed(t, p.download(path))
+			}
+			if total > 6144 {
+				t.Errorf("%s: %d bytes compressed, at most 6144 are allowed", lang, total)
+			}
+			t.Logf("%s: %d of 6144 bytes", lang, total)
+		}
+	})
 
 	t.Run("a refusal leaves one key and nothing on the server but an entry without a name", func(t *testing.T) {
 		b := p.tab(t, chromium.New(t, browser))
