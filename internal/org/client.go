@@ -47,7 +47,7 @@ func (r *Room) CreateClient(ctx context.Context, t id.Tenant, clientID, secret, 
 			return nil, fail.Field("permissions", "there is no permission %q", p)
 		}
 	}
-	c := &Client{Tenant: t, ID: clientID, UID: id.New(), Name: name, Permissions: slices.Sorted(slices.Values(permissions)), Created: r.clk.Now()}
+	c := &Client{Tenant: t, ID: clientID, UID: uidFor(clientID), Name: name, Permissions: slices.Sorted(slices.Values(permissions)), Created: r.clk.Now()}
 	granted, err := json.Marshal(c.Permissions)
 	if err != nil {
 		return nil, err
@@ -241,4 +241,13 @@ func (g *loginGuard) failed(clientID string) {
 		g.strikes[clientID] = l
 	}
 	l.AllowN(g.clk.Now(), 1)
+}
+
+// uidFor is the client's own id if that is a UUID, as it is for clients made elsewhere, and else a
+// fresh one: API answers hold UUIDs only.
+func uidFor(clientID string) uuid.UUID {
+	if u, err := uuid.Parse(clientID); err == nil && len(clientID) == 36 {
+		return u
+	}
+	return id.New()
 }

@@ -91,17 +91,18 @@ test('a wrong secret is refused with a JSON error', async () => {
 test('the token knows its organisation', async () => {
   const info = await new platform.TokensApi().getTokensMe();
   assert.ok(info.organization.id);
-  assert.equal(info.OAuthClient.id, CLIENT);
+  assert.match(info.OAuthClient.id, /^[0-9a-f-]{36}$/);
+  assert.equal(info.OAuthClient.name, CLIENT);
 });
 
 test('sessions and rights work from first event to erasure', async () => {
   const journey = new platform.JourneyApi();
   const gdpr = new platform.GeneralDataProtectionRegulationApi();
 
-  const first = await journey.postJourneyDeploymentWebevents(DEPLOYMENT, webEvent('page_viewed', 'home'));
+  const first = await journey.postJourneyDeploymentWebevents(DEPLOYMENT, { body: webEvent('page_viewed', 'home') });
   const second = await journey.postJourneyDeploymentWebevents(
     DEPLOYMENT,
-    webEvent('account_opened', 'account', { email: { dataType: 'string', value: EMAIL } }),
+    { body: webEvent('account_opened', 'account', { email: { dataType: 'string', value: EMAIL } }) },
   );
   assert.equal(second.session.id, first.session.id);
   assert.equal(second.session.eventCount, 2);
@@ -145,7 +146,7 @@ test('sessions and rights work from first event to erasure', async () => {
   await finished(gdpr, (await gdpr.postGdprRequests(erasure, { deleteConfirmed: true })).id);
   await assert.rejects(journey.getJourneySession(first.session.id), (error) => error.status === 404);
   await assert.rejects(
-    journey.postJourneyDeploymentWebevents(DEPLOYMENT, webEvent('page_viewed', 'late')),
+    journey.postJourneyDeploymentWebevents(DEPLOYMENT, { body: webEvent('page_viewed', 'late') }),
     (error) => error.status >= 400 && error.status < 500,
   );
   assert.equal((await gdpr.getGdprSubjects('EMAIL', updated)).entities.length, 0);
