@@ -118,6 +118,35 @@ func trackerTests(t *testing.T, newTab func(*testing.T) *tab) {
 		}
 	})
 
+	run(t, "the page is counted before what is done on it", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.site.loader = snippet + `ac('record', 'product_viewed')`
+		b.open("/product")
+		b.events("product_viewed", 1)
+		var order []string
+		for _, e := range b.site.named("") {
+			order = append(order, e.Name)
+		}
+		if want := []string{"page_viewed", "page_viewed", "product_viewed"}; !slices.Equal(order, want) {
+			t.Errorf("sent %q, want %q", order, want)
+		}
+	})
+
+	run(t, "a page that names its own address is counted under that alone", func(t *testing.T) {
+		b := newTab(t)
+		b.choose("/", "accept")
+		b.events("page_viewed", 1)
+		b.site.loader = snippet + `ac('pageview', { location: '/virtual/1' })`
+		b.open("/real")
+		b.events("page_viewed", 2)
+		b.calm()
+		if e := b.events("page_viewed", 2)[1]; !strings.HasSuffix(e.URL, "/virtual/1") {
+			t.Errorf("counted %s", e.URL)
+		}
+	})
+
 	run(t, "addresses, titles and searches are masked before they leave", func(t *testing.T) {
 		b := newTab(t)
 		b.choose("/", "accept")

@@ -49,7 +49,7 @@ const start = async (page: Page): Promise<void> => {
   const stop = (): void => {
     stopper.abort()
     channel.close()
-    page.run_ = page.stop_ = running = undefined
+    page.run_ = running = undefined
   }
   const look = (): void => {
     purposes = (localStorage['probity_choice'] || '').split(/[.,]/)
@@ -153,10 +153,11 @@ const start = async (page: Page): Promise<void> => {
   const calls = page.calls_
   page.calls_ = []
   page.run_ = run
+  // The page comes before what was done on it, unless the page itself says when it was viewed.
+  if (!calls.some((c) => c[0] == 'pageview' || c[1] == 'Journey.pageview')) pageview()
   calls.forEach(run)
   // A page that only named the deployment leaves the counting to us.
   if (!calls.some((c) => c[0] == 'init')) watchUrl()
-  pageview()
   bus.ready_()
 
   live(page, signal, (type, data) => {
