@@ -188,6 +188,48 @@ func TestACustomersSite(t *testing.T) {
 		}
 	})
 
+	t.Run("taking consent back in the privacy centre stops the open page", func(t *testing.T) {
+		b := p.tab(t, chromium.New(t, browser))
+		b.Before(counting)
+		accept(b, site+"/")
+		b.Until("accepted >= 1 && answers.some(a => a.endsWith('/live'))")
+		centre := p.tab(t, b.Beside())
+		centre.Open(p.base + "/privacy/choices?lang=en")
+		centre.Press("[data-testid=withdraw-all]")
+		centre.Visible("[data-testid=saved]")
+		if text := chromium.Value[string](centre, "document.querySelector('[data-testid=state-measure]').textContent"); text == "" || chromium.Value[bool](centre, "!!document.querySelector('[data-testid=withdraw-all]')") {
+			t.Errorf("after the withdrawal the centre still offers it; measure is %q", text)
+		}
+		b.Until("!document.cookie && ac('record', 'too_late') == 'consent.required'")
+		b.Holds("local probity_choice")
+		b.Open(site + "/later")
+		b.Until("document.querySelector('[data-privacy-choices]')")
+		if chromium.Value[bool](b, "!!document.querySelector('.probity')") {
+			t.Error("who took consent back is asked again")
+		}
+	})
+
+	t.Run("a visitor corrects an address", func(t *testing.T) {
+		b := p.tab(t, chromium.New(t, browser))
+		b.Before(counting)
+		accept(b, site+"/")
+		b.Until("accepted >= 1")
+		b.Script("ac('identify', 'customer-9', { email: 'wrong@example.com' })")
+		b.Until("accepted >= 2")
+		b.Open(p.base + "/privacy/correct?lang=en")
+		b.Reload("document.getElementById('f0')?.value == 'wrong@example.com'")
+		b.Script("document.getElementById('f0').value = ''")
+		b.Type("#f0", "right@example.com")
+		b.Press("[data-testid=correct]")
+		b.Until("location.pathname.startsWith('/privacy/requests/')")
+		b.Reload("document.querySelector('[data-testid=request]')?.dataset.state == 'verified'")
+		b.Open(p.base + "/privacy/data?lang=en")
+		page := chromium.Value[string](b, "document.querySelectorAll('details').forEach(d => d.open = true) ?? document.body.innerText")
+		if !strings.Contains(page, "right@example.com") || strings.Contains(page, "wrong@example.com") {
+			t.Errorf("after the correction the centre shows:\n%s", page)
+		}
+	})
+
 	t.Run("the receipt proves the choice offline", func(t *testing.T) {
 		b := p.tab(t, chromium.New(t, browser))
 		visitor := accept(b, site+"/")
