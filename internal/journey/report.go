@@ -93,9 +93,34 @@ func (o *Offer) step(r Report, now time.Time) {
 	if o.finished() {
 		o.Closed = now
 	}
-	if r.State == Errored && len(r.ErrorCode) <= 64 {
+	if r.State == Errored && isErrorCode(r.ErrorCode) {
 		o.ErrorCode = r.ErrorCode
 	}
+}
+
+// maxCodeDigits is how many digits an error code may have: fewer than a phone number.
+const maxCodeDigits = 4
+
+// isErrorCode tells a code such as modal.blocked or HTTP_503 from any other text. Anybody can report
+// an error and the column is clear, so nothing is kept in which a person could be named: no address,
+// no number, no sentence.
+func isErrorCode(code string) bool {
+	if len(code) > 64 {
+		return false
+	}
+	digits := 0
+	for _, c := range []byte(code) {
+		switch {
+		case c >= '0' && c <= '9':
+			if digits++; digits > maxCodeDigits {
+				return false
+			}
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // finished tells whether nothing more is expected, so that another offer may be made.

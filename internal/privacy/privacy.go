@@ -204,6 +204,9 @@ type page struct {
 func (v *visit) show(status int, name, title string, body any) error {
 	var out strings.Builder
 	p := page{Title: title, Name: v.Name(v.r.Context()), Path: v.r.URL.Path, Known: v.known, Body: body}
+	if status >= 400 {
+		p.Path = "/privacy/" // whatever was asked for is not repeated
+	}
 	if err := v.pages[v.lang].ExecuteTemplate(&out, name, p); err != nil {
 		return err
 	}
