@@ -19,8 +19,8 @@ type doctorCommand struct {
 
 // Run prints one line a check and fails if any did not pass.
 func (c *doctorCommand) Run(ctx context.Context) error {
-	if _, err := os.Stat(c.Data); err != nil {
-		return fail.Wrap(fail.Invalid, err, "there is no data directory %s", c.Data)
+	if err := c.existing(); err != nil {
+		return err
 	}
 	sick := 0
 	check := func(what string, err error) {

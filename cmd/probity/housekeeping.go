@@ -28,10 +28,10 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 		if _, err := r.predict.TrainDue(ctx); err != nil && ctx.Err() == nil {
 			r.log.Warn("a model could not be trained; it is tried again", "error", err)
 		}
+		r.rotateKeys(ctx) // an epoch may be shorter than the other chores' cadence
 		if round%int(seldom/often) != 0 {
 			continue
 		}
-		r.rotateKeys(ctx)
 		for _, chore := range []struct {
 			name string
 			do   func(context.Context, id.Tenant) error

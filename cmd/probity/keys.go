@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,5 +68,43 @@ func (c *recoverCommand) Run() error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "The root key was written to", c.rootKeyFile())
+	return nil
+}
+
+// keysCommand is what an operator does with keys.
+type keysCommand struct {
+	Rotate rotateCommand `cmd:"" help:"Replace the organisations' keys now and destroy the old ones, for instance after an erasure that must not wait for the epoch."`
+}
+
+// rotateCommand ends the epoch of every organisation's key. It may run beside a server on the same
+// vault: that learns of the new key when it meets it.
+type rotateCommand struct {
+	settings `embed:""`
+}
+
+// Run replaces the keys and says of how many organisations.
+func (c *rotateCommand) Run(ctx context.Context) error {
+	if err := c.existing(); err != nil {
+		return err
+	}
+	e, err := openKeys(ctx, &c.settings, c.logger())
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	r, err := furnish(ctx, e, &c.settings)
+	if err != nil {
+		return err
+	}
+	tenants, err := r.tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if err := e.keys.Rotate(ctx, t); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("Organisations whose keys were replaced, and the old ones destroyed: %d\n", len(tenants))
 	return nil
 }

@@ -33,6 +33,7 @@ type commands struct {
 	SignIn     signInCommand  `cmd:"" name:"sign-in" help:"Print a one-time sign-in link for the console."`
 	ShowConfig configCommand  `cmd:"" name:"config" help:"Print the effective settings without secrets."`
 	Doctor     doctorCommand  `cmd:"" help:"Check engines, disk, clock and keys of a stopped installation."`
+	Keys       keysCommand    `cmd:"" help:"Replace keys."`
 	Recover    recoverCommand `cmd:"" help:"Write the root key file again from its recovery share."`
 }
 

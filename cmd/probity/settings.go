@@ -115,6 +115,15 @@ func (s *settings) proxies() ([]netip.Prefix, error) {
 	return list, nil
 }
 
+// existing fails unless there is a data directory: a command about an installation must not make one
+// because its path was misspelt.
+func (s *settings) existing() error {
+	if _, err := os.Stat(s.Data); err != nil {
+		return fail.Wrap(fail.Invalid, err, "there is no data directory %s", s.Data)
+	}
+	return nil
+}
+
 func (s *settings) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
 }

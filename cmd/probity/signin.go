@@ -13,6 +13,9 @@ type signInCommand struct {
 
 // Run prints a link that works once, for fifteen minutes.
 func (c *signInCommand) Run(ctx context.Context) error {
+	if err := c.existing(); err != nil {
+		return err
+	}
 	e, err := openKeys(ctx, &c.settings, c.logger())
 	if err != nil {
 		return err
