@@ -1,0 +1,3 @@
+package binary
+
+func limited() bool { return false }
