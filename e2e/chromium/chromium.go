@@ -154,10 +154,27 @@ func (b *Tab) Open(url string) {
 	b.Do(chromedp.Navigate(url))
 }
 
-// Press clicks with the mouse, as a person does: the browser calls the event trusted.
+// Press clicks with the mouse, as a person does: the browser calls the event trusted. An element that
+// the page replaces meanwhile is looked up again.
 func (b *Tab) Press(selector string) {
 	b.T.Helper()
-	b.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	b.again("press "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// again repeats a step that a change of the page cut short.
+func (b *Tab) again(what string, step chromedp.Action[chromedp.Void]) {
+	b.T.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, Patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, step)
+		if err == nil {
+			return
+		}
+		if replaced := strings.Contains(err.Error(), "(-32000)"); !replaced || ctx.Err() != nil {
+			b.Fatal(fmt.Errorf("%s: %w", what, err))
+		}
+	}
 }
 
 // Key presses keys; see the constants of chromedp/kb.
@@ -187,18 +204,7 @@ func (b *Tab) Visible(selector string) {
 // Until waits until the expression is true on the page, or on the one that replaces it meanwhile.
 func (b *Tab) Until(expression string) {
 	b.T.Helper()
-	ctx, cancel := context.WithTimeout(b.Context, Patience)
-	defer cancel()
-	poll := chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingTimeout(Patience), chromedp.WithPollingInterval(20*time.Millisecond))
-	for {
-		err := chromedp.Do(ctx, poll)
-		if err == nil {
-			return
-		}
-		if replaced := strings.Contains(err.Error(), "(-32000)"); !replaced || ctx.Err() != nil {
-			b.Fatal(fmt.Errorf("waited in vain for %s: %w", expression, err))
-		}
-	}
+	b.again("wait for "+expression, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingTimeout(Patience), chromedp.WithPollingInterval(20*time.Millisecond)))
 }
 
 // Reload loads the page again and again until the expression is true on it.
