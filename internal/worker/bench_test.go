@@ -74,7 +74,7 @@ func BenchmarkWorker(b *testing.B) {
 				f = stream.Frame{}
 			}
 		}
-		w := s.workerOn(log, "bench", func(o *worker.Options) { o.Linger = 0 })
+		w := s.workerOn(log, "bench", func(o *worker.Options) { o.Linger, o.Batch = 0, 500 })
 		before, err := s.db.Size(b.Context())
 		if err != nil {
 			b.Fatal(err)

@@ -22,6 +22,7 @@ type partition struct {
 	calls    chan *batch   // what the clock and withdrawals ask for
 	hurry    chan struct{} // somebody waits for what was just accepted
 	waiting  atomic.Int32  // how many
+	patience time.Duration // how long a batch waits to fill; only gathering touches it
 	done     progress
 	writing  writing
 	held     atomic.Bool  // the partition is ours
@@ -38,6 +39,7 @@ func newPartition(w *Worker, n, visitors int) *partition {
 		visitors: recent.New[key, *journey.Visitor](max(1, visitors/2)),
 		calls:    make(chan *batch, 16),
 		hurry:    make(chan struct{}, 1),
+		patience: w.opts.Linger,
 		broken:   make(map[key]bool),
 		done:     newProgress(),
 		writing:  newWriting(),
@@ -167,8 +169,8 @@ func (p *partition) read(ctx context.Context, frames <-chan stream.Frame, batche
 }
 
 // gather returns the next batch. It is as large as what has come in while the last one was written,
-// and waits a little for more while nobody waits for it: fewer, larger transactions leave more of
-// the machine to those who accept events.
+// and waits a little for more while nobody waits for it: fewer, larger transactions, in which the
+// events of one visitor are written together, leave more of the machine to those who accept events.
 func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*batch, error) {
 	b := newBatch()
 	alive := time.NewTimer(p.w.opts.Lease / 3)
@@ -184,10 +186,12 @@ func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*ba
 		p.take(b, f)
 	}
 	p.done.begin(b.oldest)
-	linger := time.NewTimer(p.w.opts.Linger)
+	began := p.w.Clock.Now()
+	linger := time.NewTimer(p.patience)
 	defer linger.Stop()
-	patient := p.w.opts.Linger > 0
+	patient := p.patience > 0
 	for b.records < p.w.opts.Batch {
+		busy, changed := p.writing.state()
 		if !patient || p.waiting.Load() > 0 {
 			select {
 			case f := <-frames:
@@ -195,8 +199,8 @@ func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*ba
 				continue
 			default:
 			}
-			if p.waiting.Load() > 0 || !p.writing.busy() {
-				return b, nil
+			if p.waiting.Load() > 0 || !busy {
+				break
 			}
 		}
 		select {
@@ -204,18 +208,30 @@ func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*ba
 			return nil, ctx.Err()
 		case f := <-frames:
 			p.take(b, f)
-		case <-p.hurry:
-			patient = false
+		case <-p.hurry: // somebody waits now
 		case <-linger.C:
 			patient = false
-		case <-p.writing.idle():
-			if !patient {
-				return b, nil
-			}
-			patient = false
+		case <-changed:
 		}
 	}
+	p.adapt(b.records, p.w.Clock.Now().Sub(began))
 	return b, nil
+}
+
+// busyRate is how many records a second make it worth while to wait longer.
+const busyRate = 1000
+
+// adapt chooses how long the next batch waits, by how fast records came in while this one waited.
+func (p *partition) adapt(records int, took time.Duration) {
+	least, most := p.w.opts.Linger, p.w.opts.LingerBusy
+	if least <= 0 {
+		return
+	}
+	if float64(records) > busyRate*max(took, least).Seconds() {
+		p.patience = min(2*p.patience, most)
+	} else {
+		p.patience = max(p.patience/2, least)
+	}
 }
 
 func (p *partition) take(b *batch, f stream.Frame) {

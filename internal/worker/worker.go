@@ -95,8 +95,9 @@ type Deps struct {
 type Options struct {
 	Name       string        // of this process among those that share the log; empty: a random one
 	Partitions int           // of the log; 0: 1
-	Batch      int           // a batch ends when it has this many records, at the end of a frame; 0: 500
+	Batch      int           // a batch ends when it has this many records, at the end of a frame; 0: 2000
 	Linger     time.Duration // how long a batch waits to fill while nobody waits for it; 0: 25 ms, below 0: not at all
+	LingerBusy time.Duration // as Linger, while more than a thousand records a second come in; 0: 150 ms
 	Visitors   int           // how many visitors are kept at hand, over all partitions; 0: 16384
 	Lease      time.Duration // how long a partition stays ours without a sign of life; 0: 10 s
 	Every      time.Duration // how often sessions are ended, the log is compared and trimmed; 0: 10 s
@@ -110,7 +111,7 @@ func (o *Options) defaults() {
 	}
 	o.Partitions = max(o.Partitions, 1)
 	if o.Batch <= 0 {
-		o.Batch = 500
+		o.Batch = 2000
 	}
 	switch {
 	case o.Linger == 0:
@@ -118,6 +119,10 @@ func (o *Options) defaults() {
 	case o.Linger < 0:
 		o.Linger = 0
 	}
+	if o.LingerBusy <= 0 {
+		o.LingerBusy = 150 * time.Millisecond
+	}
+	o.LingerBusy = max(o.LingerBusy, o.Linger)
 	if o.Visitors <= 0 {
 		o.Visitors = 16384
 	}

@@ -185,17 +185,11 @@ func (w *writing) wake() {
 	w.changed = make(chan struct{})
 }
 
-func (w *writing) busy() bool {
+// state tells whether batches are being written, with a channel that is closed when one is done.
+func (w *writing) state() (busy bool, changed <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.batches > 0
-}
-
-// idle is closed when a batch is done.
-func (w *writing) idle() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.changed
+	return w.batches > 0, w.changed
 }
 
 // wait returns when no batch that holds the visitor is being written.
