@@ -135,8 +135,8 @@ func (r *rooms) organisationName(ctx context.Context) string {
 }
 
 func (r *rooms) mayPredict(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool {
-	_, err := r.consent.Gate(ctx, t, s, purpose)
-	return err == nil
+	ok, err := r.consent.Standing(ctx, t, s, purpose)
+	return err == nil && ok
 }
 
 // declareBootstrap records the basis that the operator declared for the first deployment.

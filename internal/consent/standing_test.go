@@ -1,0 +1,63 @@
+package consent_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/consent"
+	"probity/internal/id"
+	"probity/internal/store/storetest"
+	"probity/internal/subject"
+)
+
+func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	stranger, err := w.subjects.Ensure(t.Context(), w.tenant, subject.Cookie, uuid.NewString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	friend := w.choose(t, nil, consent.Measure, consent.Predict)
+	refuser := w.choose(t, nil, consent.Measure)
+	standing := func(s id.Subject) bool {
+		ok, err := w.Standing(t.Context(), w.tenant, s, consent.Predict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	check := func(when string, wantStranger, wantFriend, wantRefuser bool) {
+		t.Helper()
+		if a, b, c := standing(stranger), standing(friend.Subject), standing(refuser.Subject); a != wantStranger || b != wantFriend || c != wantRefuser {
+			t.Errorf("%s: never asked %v, agreed %v, refused %v", when, a, b, c)
+		}
+	}
+	check("without a declaration", false, true, false)
+	record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
+		Deployment: site, Basis: "legitimate_interest", Purposes: []string{consent.Predict},
+		Assessment: "Past orders without names show which pages help people to decide.",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("with one", true, true, false)
+	w.fake.Advance(time.Minute)
+	w.withdraw(t, *friend.Visitor)
+	check("after a withdrawal", true, false, false)
+	if err := w.Object(t.Context(), w.tenant, stranger, []string{consent.Predict}); err != nil {
+		t.Fatal(err)
+	}
+	check("after an objection", false, false, false)
+	another, err := w.subjects.Ensure(t.Context(), w.tenant, subject.Cookie, uuid.NewString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.EndDeclaration(t.Context(), w.tenant, record); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Advance(time.Minute)
+	if standing(another) {
+		t.Error("a declaration that has ended still holds")
+	}
+}
