@@ -58,7 +58,10 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	if err := r.follow(ctx, s); err != nil {
 		return err
 	}
-
+	// A log that lost its end is given up before anything new gets into it.
+	if err := r.worker.Check(ctx); err != nil {
+		return err
+	}
 	if s.LogURL == "" {
 		// The log inside is open in one process only, so what others had begun is nobody's now.
 		if err := r.rights.Reclaim(ctx); err != nil {
