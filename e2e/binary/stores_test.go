@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -375,4 +376,30 @@ func TestKeysAreReplacedWhileTheServerRuns(t *testing.T) {
 		t.Errorf("%d receipts open under the new key, want 1", len(state.Receipts))
 	}
 	s.stop(t)
+}
+
+// events counts what is stored of a visitor of a stopped installation, and fails the test where an
+// event is stored twice or out of order.
+func (h *house) events(t *testing.T, cookie string) (n int) {
+	t.Helper()
+	s := openStores(t, h.data)
+	sub, known, err := s.subjects.Lookup(t.Context(), s.tenant, subject.Cookie, cookie)
+	if err != nil || !known {
+		t.Fatalf("the visitor is not known (%v)", err)
+	}
+	last := 0
+	err = s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
+		n++
+		if number, err := strconv.Atoi(e.Event.Attributes["n"].Value); err == nil {
+			if number <= last {
+				t.Errorf("event %d is stored after event %d", number, last)
+			}
+			last = number
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
