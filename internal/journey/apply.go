@@ -33,7 +33,8 @@ type pastSession struct {
 //   - A silence longer than the plan's idle time, or the cap, ends the session; the event begins the
 //     next one.
 //   - An event whose own time lies within a session that has ended is counted to that session and
-//     moves neither outcomes nor scores; any other late event belongs to the open session.
+//     moves neither outcomes nor scores. Any other late event belongs to the open session, but
+//     imported history, which may be years old, begins one of its own.
 //   - Then segments, outcomes, scores and action maps follow, in that order.
 func (v *Visitor) Apply(plan *Plan, ev *event.Event, env Env) Effects {
 	var fx Effects
@@ -60,6 +61,9 @@ func (v *Visitor) ApplyTo(fx *Effects, plan *Plan, ev *event.Event, env *Env) {
 	}
 	if v.late(fx, plan, ev) {
 		return
+	}
+	if s := v.Session; s != nil && ev.Origin == event.FromImport && ev.At.Before(s.Started.Add(-plan.idle())) {
+		v.end(fx, plan, env, plan.endOf(s)) // history out of order: it must not swell another session
 	}
 	begins := v.Session == nil
 	if begins {

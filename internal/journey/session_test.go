@@ -164,6 +164,16 @@ func TestLateEvents(t *testing.T) {
 	}
 }
 
+func TestHistoryOutOfOrderDoesNotSwellAnotherSession(t *testing.T) {
+	plan := shopPlan()
+	v := NewVisitor(device)
+	imported := func(ev *event.Event) { ev.Origin, ev.Received = event.FromImport, noon }
+	fx := apply(t, v, plan, Env{}, view(0), at(-10*24*60, "a", imported), at(-10*24*60+1, "b", imported), at(-20*24*60, "c", imported))
+	if len(fx.Started) != 3 || len(fx.Ended) != 2 || fx.Ended[0].Events != 1 || fx.Ended[1].Events != 2 || v.Session.Events != 1 {
+		t.Errorf("%d sessions started, %d ended", len(fx.Started), len(fx.Ended))
+	}
+}
+
 func TestDuplicates(t *testing.T) {
 	plan := shopPlan()
 	v := NewVisitor(device)
