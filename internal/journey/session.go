@@ -168,7 +168,7 @@ func (s *Session) InSegment(segment uuid.UUID) bool {
 	return false
 }
 
-// Name returns what to call the visitor: the display name, else given and family name, else "".
+// displayName returns the display name, else given and family name, else "".
 func displayName(traits map[string]string) string {
 	if n := traits["displayName"]; n != "" {
 		return n
