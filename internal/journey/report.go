@@ -146,7 +146,7 @@ func (s *Store) Finished(ctx context.Context, t id.Tenant, aid uuid.UUID) (bool,
 // out.
 func (s *Store) Waiting(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
 	since := s.clock.Now().Add(-offerLife)
-	all, err := s.actions(ctx, t, `subject = $2 AND state = 'qualified' AND made >= $3 ORDER BY made LIMIT 20`, sub, micros(since))
+	all, err := s.actions(ctx, t, `AND subject = $2 AND state = 'qualified' AND made >= $3 ORDER BY made LIMIT 20`, sub, micros(since))
 	if err != nil {
 		return nil, err
 	}
@@ -167,18 +167,20 @@ func (s *Store) Waiting(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Of
 
 // ActionsOf returns the offers and blocked qualifications of a subject, the latest first.
 func (s *Store) ActionsOf(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
-	return s.actions(ctx, t, `subject = $2 ORDER BY qualified DESC, id DESC LIMIT 500`, sub)
+	return s.actions(ctx, t, `AND subject = $2 ORDER BY qualified DESC, id DESC LIMIT 500`, sub)
 }
 
 // Actions returns the latest offers and blocked qualifications of everybody, at most limit.
 func (s *Store) Actions(ctx context.Context, t id.Tenant, limit int) ([]*Offer, error) {
-	return s.actions(ctx, t, `id IS NOT NULL ORDER BY id DESC LIMIT $2`, min(max(limit, 1), MaxPage))
+	return s.actions(ctx, t, `ORDER BY id DESC LIMIT $2`, min(max(limit, 1), MaxPage))
 }
 
-func (s *Store) actions(ctx context.Context, t id.Tenant, where string, args ...any) (all []*Offer, err error) {
+// actions returns the organisation's offers that the rest of the query selects; its arguments count
+// from $2.
+func (s *Store) actions(ctx context.Context, t id.Tenant, rest string, args ...any) (all []*Offer, err error) {
 	err = s.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		all = all[:0]
-		rows, err := tx.Query(ctx, `SELECT `+actionColumns+` FROM journey_action WHERE tenant_id = $1 AND `+where,
+		rows, err := tx.Query(ctx, `SELECT `+actionColumns+` FROM journey_action WHERE tenant_id = $1 `+rest,
 			append([]any{t}, args...)...)
 		if err != nil {
 			return err

@@ -65,8 +65,8 @@ func (p *partition) run(ctx context.Context) {
 			}
 			pause = 20 * time.Millisecond
 			if !errors.Is(err, stream.ErrRenewed) && !errors.Is(err, errAgain) {
-				pause = 200 * time.Millisecond
 				p.complain(ctx, err)
+				pause = min(50*time.Millisecond<<min(p.failures.Load(), 8), 2*time.Second)
 			}
 		}
 		pauseFor(ctx, pause)

@@ -171,19 +171,22 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 		}
 	}
 	now := w.Clock.Now()
-	if s := g.visitor.Session; s != nil && (g.tick || g.recheck) {
+	if g.tick || g.recheck {
+		s := g.visitor.Session
+		if s == nil {
+			return nil
+		}
 		q.deployment = s.Deployment
 		if g.recheck {
 			g.fx = g.visitor.Withdraw(plan, q.withdrawn(plan))
 		} else {
 			g.fx = g.visitor.Tick(plan, now, env)
 		}
+	} else if g.taken == g.refused {
+		return nil
 	}
 	if q.err != nil {
 		return q.err
-	}
-	if g.taken == g.refused && !g.tick && !g.recheck {
-		return nil
 	}
 	g.closed(&q)
 	if q.err != nil {

@@ -57,7 +57,7 @@ func TestATroubleOfTheEnginesLosesNothing(t *testing.T) {
 		times   int32
 		damaged int64
 	}{
-		{"the keys are out of reach for a while", fail.New(fail.Unavailable, "out of reach"), 8, 0},
+		{"the keys are out of reach for a while", fail.New(fail.Unavailable, "out of reach"), 6, 0},
 		{"something unforeseen happens twice", errors.New("closed"), 2, 0},
 		{"something unforeseen does not go away", errors.New("closed"), 1 << 20, 1},
 	} {

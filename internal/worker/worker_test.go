@@ -187,6 +187,13 @@ func TestOffersReachTheBrowserAndAreTakenBack(t *testing.T) {
 		t.Fatalf("waiting %+v, %v", waiting, err)
 	}
 
+	stranger := s.visitor() // who withdraws before anything is known of them
+	if err := w.Withdrawn(ctx, s.tenant, stranger); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.journey.Remains(ctx, s.tenant, []id.Subject{stranger}); err != nil || n.Total() != 0 {
+		t.Errorf("a withdrawal left rows of somebody who was never seen: %+v, %v", n, err)
+	}
 	s.gate.close(sub, journey.PurposeMarketing, noon)
 	s.gate.close(sub, journey.PurposePredict, noon)
 	if err := w.Withdrawn(ctx, s.tenant, sub); err != nil {
