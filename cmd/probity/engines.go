@@ -27,7 +27,7 @@ type engines struct {
 
 // openKeys opens both databases and the vault. A root key is made if there is none and the key
 // database is new: a lost root key must never be replaced by another in silence.
-func openKeys(ctx context.Context, s *settings, log *slog.Logger) (*engines, error) {
+func openKeys(ctx context.Context, s *settings, log *slog.Logger) (_ *engines, err error) {
 	e := &engines{clock: clock.System(), log: log}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the data directory %s can't be made", s.Data)
@@ -39,9 +39,16 @@ func openKeys(ctx context.Context, s *settings, log *slog.Logger) (*engines, err
 	if err != nil {
 		return nil, err
 	}
-	if created {
-		printShare(os.Stderr, s.rootKeyFile(), share)
-	}
+	defer func() {
+		switch of, ok := errors.AsType[*fail.Error](err); {
+		case !created:
+		case ok && of.Code == "vault.root":
+			// The vault has another root key, which is missing: the new one must not take its place.
+			err = errors.Join(err, os.Remove(s.rootKeyFile()))
+		default:
+			printShare(os.Stderr, s.rootKeyFile(), share)
+		}
+	}()
 	if e.keysDB, err = store.Open(ctx, store.Config{URL: s.vaultURL()}); err != nil {
 		return nil, errors.Join(err, e.close())
 	}

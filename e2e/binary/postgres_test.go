@@ -98,8 +98,12 @@ func TestPostgreSQLRunsTheMainPath(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.data, "root.key")); err != nil {
 		t.Fatal(err)
 	}
-	if said := h.refused(t); !strings.Contains(said, "root key") && !strings.Contains(said, "root.key") {
+	said := h.refused(t)
+	if !strings.Contains(said, "root key") || strings.Contains(said, "Recovery share") {
 		t.Errorf("without the root key it says %s", said)
+	}
+	if _, err := os.Stat(filepath.Join(h.data, "root.key")); !os.IsNotExist(err) {
+		t.Errorf("another root key stands where the lost one belongs (%v)", err)
 	}
 }
 
