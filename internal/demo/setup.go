@@ -13,8 +13,12 @@ import (
 // threshold is the probability of purchase from which on the shop makes its offer.
 const threshold = 0.35
 
-// pastVisits is how many visits the history of the shop holds: enough for a model that is one.
-const pastVisits = 420
+// The history of the shop: enough people for a model that is one. Each came several times, as a visit
+// of the past is known to be over when the next one begins.
+const (
+	pastPeople = 160
+	pastVisits = 4 // of each
+)
 
 // assessment is why the history may be processed; it stands in the ledger.
 const assessment = "These visits were simulated for the demonstration shop. No person made them, so nobody's interests are touched."
@@ -117,19 +121,22 @@ func importHistory(ctx context.Context, c *client, token string, seed uint64) er
 		return err
 	}
 	seq := 0
-	for i := range pastVisits {
-		at := now.Add(-2*time.Hour - time.Duration(rnd.Int64N(int64(14*24*time.Hour))))
-		for _, s := range newScript(rnd).steps {
-			seq++
-			e := map[string]any{
-				"visitor": fmt.Sprintf("past-%d", i), "time": at.Format(time.RFC3339Nano), "seq": seq,
-				"name": s.name, "page": c.base + "/demo/" + s.path, "title": s.title,
+	for i := range pastPeople {
+		at := now.Add(-14 * 24 * time.Hour)
+		for range pastVisits {
+			at = at.Add(time.Hour + time.Duration(rnd.Int64N(int64(3*24*time.Hour))))
+			for _, s := range newScript(rnd).steps {
+				seq++
+				e := map[string]any{
+					"visitor": fmt.Sprintf("past-%d", i), "time": at.Format(time.RFC3339Nano), "seq": seq,
+					"name": s.name, "page": c.base + "/demo/" + s.path, "title": s.title,
+				}
+				if s.attributes != nil {
+					e["attributes"] = s.attributes
+				}
+				events = append(events, e)
+				at = at.Add(s.pause)
 			}
-			if s.attributes != nil {
-				e["attributes"] = s.attributes
-			}
-			events = append(events, e)
-			at = at.Add(s.pause)
 		}
 		if len(events) > 500 {
 			if err := send(); err != nil {
