@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"time"
 
 	"probity/internal/id"
@@ -24,7 +25,9 @@ type batch struct {
 	newest  time.Time
 	groups  []*group // one per visitor, in the order of their first record
 	byKey   map[key]*group
-	done    chan<- error // told when it is committed or given up; nil: nobody waits
+	// keepsLease: it is written although there is nothing to write.
+	keepsLease bool
+	done       chan<- error // told when it is committed or given up; nil: nobody waits
 }
 
 // group is what a batch holds of one visitor, and what came of it.
@@ -84,6 +87,11 @@ func (b *batch) add(f stream.Frame, head func(record []byte) (Head, error)) (dam
 	b.last = f.Seq
 	b.damaged += damaged
 	return damaged
+}
+
+// empty tells whether there is nothing to write.
+func (b *batch) empty() bool {
+	return b.last == 0 && !b.keepsLease && !slices.ContainsFunc(b.groups, func(g *group) bool { return g.change != nil })
 }
 
 // finish tells whoever waits.

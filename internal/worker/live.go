@@ -216,17 +216,8 @@ func (w *Worker) PlanChanged(t id.Tenant) { w.plans.drop(t) }
 // recheck has the loop take back what the subject no longer allows. It does not wait: whoever sends
 // messages over the bus must not be kept.
 func (w *Worker) recheck(t id.Tenant, s id.Subject) {
-	p := w.partition(t, s)
-	if !p.held.Load() {
-		return
-	}
-	b := newBatch()
-	b.group(key{t, s}).recheck = true
-	select {
-	case p.calls <- b:
-	default:
-		// The loop is busy beyond measure; the gate is asked again before any offer in any case.
-		w.stats.unsent.Add(1)
+	if p := w.partition(t, s); p.held.Load() {
+		p.rechecks.add(key{t, s})
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +22,8 @@ type partition struct {
 	w        *Worker
 	number   int
 	visitors *recent.Cache[key, *journey.Visitor]
-	calls    chan *batch   // what the clock and withdrawals ask for
+	calls    chan *batch   // what the clock asks for
+	rechecks rechecks      // whose consent has changed
 	hurry    chan struct{} // somebody waits for what was just accepted
 	waiting  atomic.Int32  // how many
 	patience time.Duration // how long a batch waits to fill; only gathering touches it
@@ -38,6 +42,7 @@ func newPartition(w *Worker, n, visitors int) *partition {
 		w: w, number: n,
 		visitors: recent.New[key, *journey.Visitor](max(1, visitors/2)),
 		calls:    make(chan *batch, 16),
+		rechecks: rechecks{due: make(chan struct{}, 1)},
 		hurry:    make(chan struct{}, 1),
 		patience: w.opts.Linger,
 		broken:   make(map[key]bool),
@@ -180,8 +185,14 @@ func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*ba
 		return nil, ctx.Err()
 	case call := <-p.calls:
 		return call, nil
+	case <-p.rechecks.due:
+		for _, k := range p.rechecks.take() {
+			b.group(k).recheck = true
+		}
+		return b, nil
 	case <-alive.C:
-		return b, nil // nothing to do but to keep the lease
+		b.keepsLease = true
+		return b, nil
 	case f := <-frames:
 		p.take(b, f)
 	}
@@ -264,4 +275,34 @@ func (p *partition) call(ctx context.Context, b *batch) error {
 	case <-p.done.stopped():
 		return fmt.Errorf("the partition was lost while the clock was asked")
 	}
+}
+
+// rechecks are visitors whose consent has changed since they were last looked at. However many
+// change at once, they are looked at together.
+type rechecks struct {
+	due chan struct{} // holds a value while there are any
+
+	mu   sync.Mutex // guards keys
+	keys map[key]bool
+}
+
+func (r *rechecks) add(k key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys == nil {
+		r.keys = make(map[key]bool)
+	}
+	r.keys[k] = true
+	select {
+	case r.due <- struct{}{}:
+	default:
+	}
+}
+
+func (r *rechecks) take() []key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := slices.Collect(maps.Keys(r.keys))
+	r.keys = nil
+	return keys
 }

@@ -210,6 +210,44 @@ func TestOffersReachTheBrowserAndAreTakenBack(t *testing.T) {
 	}
 }
 
+func TestAMessageOfAWithdrawalTakesOffersBackToo(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub := s.visitor()
+	for i := range 6 {
+		s.wait(w, sub, s.send(sub, at(i, event.PageViewed)))
+	}
+	heard := make(chan worker.Live, 100)
+	cancel, err := s.log.Subscribe("live."+s.tenant.String(), func(_ string, data []byte) {
+		var m worker.Live
+		if json.Unmarshal(data, &m) == nil {
+			heard <- m
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	s.gate.close(sub, journey.PurposeMarketing, noon)
+	for range 20 { // of many subjects at once, some of them unknown
+		if err := s.log.Publish("inval."+s.tenant.String(), fmt.Appendf(nil, `{"subject":%q,"why":"consent"}`, s.visitor())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.log.Publish("inval."+s.tenant.String(), fmt.Appendf(nil, `{"subject":%q,"why":"consent"}`, sub)); err != nil {
+		t.Fatal(err)
+	}
+	for m := range heard {
+		if m.Type == "offer" && m.Subject == sub && m.State == string(journey.Blocked) && m.Block == string(journey.BlockWithdrawn) {
+			break
+		}
+	}
+	if waiting, err := s.journey.Waiting(t.Context(), s.tenant, sub); err != nil || len(waiting) != 0 {
+		t.Errorf("after the withdrawal %+v, %v", waiting, err)
+	}
+}
+
 func TestTheSamePersonOnTwoDevices(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := newSite(t, db)

@@ -20,6 +20,11 @@ func (p *partition) write(ctx context.Context, l *lease, batches <-chan *batch) 
 		case <-ctx.Done():
 			return ctx.Err()
 		case b := <-batches:
+			if b.empty() {
+				b.finish(nil)
+				p.writing.remove(b)
+				continue
+			}
 			to := max(at, b.last)
 			merged, err := p.commit(ctx, l, b, at, to)
 			b.finish(err)
