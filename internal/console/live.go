@@ -67,8 +67,15 @@ func (k *call) rows() ([]row, error) {
 		if scores := scoresOf(s, names); len(scores) > 0 {
 			r.Score = &scores[0]
 		}
-		if n := len(s.Actions); n > 0 {
-			r.Offer = offerWords(s.Actions[n-1].State, s.Actions[n-1].Block)
+		if len(s.Actions) > 0 {
+			// How an offer was answered stands with the offer, not in the session.
+			offers, err := k.Journey.ActionsOf(ctx, k.tenant(), v.Subject)
+			if err != nil {
+				return nil, err
+			}
+			if len(offers) > 0 && offers[0].Session == s.ID {
+				r.Offer = offerWords(offers[0].State, offers[0].Block)
+			}
 		}
 		list = append(list, r)
 	}
