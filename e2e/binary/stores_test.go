@@ -382,16 +382,29 @@ func TestKeysAreReplacedWhileTheServerRuns(t *testing.T) {
 // event is stored twice or out of order.
 func (h *house) events(t *testing.T, cookie string) (n int) {
 	t.Helper()
+	all, n := h.stored(t, cookie)
+	for number, times := range all {
+		if times > 1 {
+			t.Errorf("event %d is stored %d times", number, times)
+		}
+	}
+	return n
+}
+
+// stored returns how often each numbered event of a visitor is stored, and how many there are.
+func (h *house) stored(t *testing.T, cookie string) (all map[int]int, n int) {
+	t.Helper()
 	s := openStores(t, h.data)
 	sub, known, err := s.subjects.Lookup(t.Context(), s.tenant, subject.Cookie, cookie)
 	if err != nil || !known {
 		t.Fatalf("the visitor is not known (%v)", err)
 	}
-	last := 0
+	all, last := map[int]int{}, 0
 	err = s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
 		n++
 		if number, err := strconv.Atoi(e.Event.Attributes["n"].Value); err == nil {
-			if number <= last {
+			all[number]++
+			if number < last {
 				t.Errorf("event %d is stored after event %d", number, last)
 			}
 			last = number
@@ -401,5 +414,5 @@ func (h *house) events(t *testing.T, cookie string) (n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return all, n
 }

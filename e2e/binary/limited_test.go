@@ -1,3 +1,0 @@
-package binary
-
-func limited() bool { return false }
