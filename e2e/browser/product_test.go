@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,11 +67,14 @@ type product struct {
 type printed struct {
 	mu   sync.Mutex
 	text bytes.Buffer
+	more chan struct{} // closed and replaced when there is more text
 }
 
 func (p *printed) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	close(p.more)
+	p.more = make(chan struct{})
 	return p.text.Write(b)
 }
 
@@ -80,6 +84,26 @@ func (p *printed) String() string {
 	return p.text.String()
 }
 
+// find waits until the process has printed what the pattern matches.
+func (p *printed) find(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	patience := time.After(chromium.Patience)
+	for {
+		p.mu.Lock()
+		found, more := re.FindString(p.text.String()), p.more
+		p.mu.Unlock()
+		if found != "" {
+			return found
+		}
+		select {
+		case <-more:
+		case <-patience:
+			t.Fatalf("%q was never printed:\n%s", pattern, p)
+		}
+	}
+}
+
 // start runs the program and waits for its ready line. It ends with the test.
 func start(t *testing.T, command string, args ...string) *product {
 	t.Helper()
@@ -87,7 +111,7 @@ func start(t *testing.T, command string, args ...string) *product {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &product{t: t, path: path, data: t.TempDir(), said: &printed{}}
+	p := &product{t: t, path: path, data: t.TempDir(), said: &printed{more: make(chan struct{})}}
 	cmd := exec.Command(path, append([]string{command, "--data", p.data, "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Env = append(os.Environ(), "PROBITY_BOOTSTRAP_CLIENT="+clientID+":"+clientSecret, "PROBITY_BOOTSTRAP_DEPLOYMENT="+deployment)
 	cmd.Stderr = p.said
