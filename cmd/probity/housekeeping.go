@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"probity/internal/id"
+	"probity/internal/ledger"
+	"probity/internal/store"
 )
 
 // keepHouse does what time demands until ctx ends: it ends what has expired, trains models that
@@ -25,9 +28,7 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if _, err := r.predict.TrainDue(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("a model could not be trained; it is tried again", "error", err)
-		}
+		r.train(ctx)
 		r.rotateKeys(ctx) // an epoch may be shorter than the other chores' cadence
 		if round%int(seldom/often) != 0 {
 			continue
@@ -50,6 +51,36 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 			}},
 		} {
 			r.forEachTenant(ctx, chore.name, chore.do)
+		}
+	}
+}
+
+// train trains the models that are due, and notes in the ledger which model came from which set of
+// rows. A model that could not be noted is in use all the same: whoever has the rows can make it again.
+func (r *rooms) train(ctx context.Context) {
+	trained, err := r.predict.TrainDue(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn("a model could not be trained; it is tried again", "error", err)
+	}
+	for t, attestations := range trained {
+		entries := make([]ledger.Entry, 0, len(attestations))
+		for _, a := range attestations {
+			payload, err := json.Marshal(a)
+			if err != nil {
+				r.log.Warn("an attestation could not be written", "tenant", t, "error", err)
+				continue
+			}
+			entries = append(entries, ledger.Entry{Kind: ledger.ModelRetrained, Payload: payload})
+		}
+		if len(entries) == 0 {
+			continue
+		}
+		err := r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+			_, err := r.ledger.AppendAll(ctx, tx, entries)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("the training of a model could not be noted in the ledger", "tenant", t, "error", err)
 		}
 	}
 }
