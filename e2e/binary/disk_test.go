@@ -130,7 +130,7 @@ func full(t *testing.T, h *house, shrink, widen func(*server), kill bool) {
 	c.cookie, _ = s.grant(t)
 	shrink(s)
 	refused := 0
-	for tries := 0; refused < 5; tries++ {
+	for tries := 0; refused < 3; tries++ {
 		if tries > 3000 {
 			t.Fatal("the disk never gets full")
 		}

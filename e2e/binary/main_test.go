@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,6 +37,11 @@ const (
 var program string
 
 func TestMain(m *testing.M) {
+	// Most tests wait for a server or a deadline of it rather than compute.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(buildAndRun(m))
 }
 
@@ -223,10 +229,16 @@ func (h *house) refused(t *testing.T) string {
 // command runs another command of the program and returns what it printed.
 func command(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	return run(t, env, "", args...)
+}
+
+// run runs a command of the program in a directory; empty: the test's.
+func run(t *testing.T, env []string, dir string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = environment(env...)
+	cmd.Dir, cmd.Env = dir, environment(env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err = cmd.Run()
