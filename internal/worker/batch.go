@@ -20,6 +20,7 @@ type key struct {
 type batch struct {
 	last    uint64 // number of its last frame; 0: no frames
 	records int
+	bytes   int
 	damaged int
 	oldest  time.Time // when its oldest record was received
 	newest  time.Time
@@ -67,6 +68,7 @@ func (b *batch) group(k key) *group {
 func (b *batch) add(f stream.Frame, head func(record []byte) (Head, error)) (damaged int) {
 	for _, r := range f.Records {
 		b.records++
+		b.bytes += len(r)
 		h, err := head(r)
 		if err != nil {
 			damaged++

@@ -34,8 +34,13 @@ type partition struct {
 	failures atomic.Int32 // times it was started again since the last commit
 }
 
-// frameQueue is how many frames are read ahead. A frame has at most half a megabyte.
-const frameQueue = 32
+const (
+	// frameQueue is how many frames are read ahead. A frame has at most half a megabyte.
+	frameQueue = 16
+	// batchBytes is the size of records at which a batch ends. A record may hold a hundred events, and
+	// each takes ten times its size while it is worked on.
+	batchBytes = 1 << 20
+)
 
 func newPartition(w *Worker, n, visitors int) *partition {
 	return &partition{
@@ -201,7 +206,7 @@ func (p *partition) gather(ctx context.Context, frames <-chan stream.Frame) (*ba
 	linger := time.NewTimer(p.patience)
 	defer linger.Stop()
 	patient := p.patience > 0
-	for b.records < p.w.opts.Batch {
+	for b.records < p.w.opts.Batch && b.bytes < batchBytes {
 		busy, changed := p.writing.state()
 		if !patient || p.waiting.Load() > 0 {
 			select {

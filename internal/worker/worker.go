@@ -95,7 +95,7 @@ type Deps struct {
 type Options struct {
 	Name       string        // of this process among those that share the log; empty: a random one
 	Partitions int           // of the log; 0: 1
-	Batch      int           // a batch ends when it has this many records, at the end of a frame; 0: 2000
+	Batch      int           // a batch ends when it has this many records or a megabyte of them, at the end of a frame; 0: 2000
 	Linger     time.Duration // how long a batch waits to fill while nobody waits for it; 0: 25 ms, below 0: not at all
 	LingerBusy time.Duration // as Linger, while more than a thousand records a second come in; 0: 150 ms
 	Visitors   int           // how many visitors are kept at hand, over all partitions; 0: 16384
