@@ -18,11 +18,12 @@ build:
 	go build -ldflags '-s -w' -o $(BIN) ./cmd/probity
 
 test: setup build ## all set-up included
-	go test ./...
+	go test $$(go list ./... | grep -v -e /e2e/ -e /sdk)
+	go test -p 1 ./sdk/... ./e2e/... # browsers and whole servers: one at a time
 	cd $(NODE_TESTS) && npm ci --no-audit --no-fund --silent && npm test --silent
 
 e2e: setup build ## the browser and client tests alone
-	go test -count=1 ./e2e/... ./sdk/...
+	go test -p 1 -count=1 ./sdk/... ./e2e/...
 	cd $(NODE_TESTS) && npm ci --no-audit --no-fund --silent && npm test --silent
 	cd e2e/clients/gosdk && go test -count=1 -timeout 60m ./...
 
