@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,61 @@ func (m *marker) everything(t *testing.T) {
 	m.fromThePrivacyCentre(t)
 	m.fromServers(t)
 	m.nonsense(t)
+	m.everyRoute(t)
+}
+
+// route is a method and a pattern of net/http.
+var route = regexp.MustCompile(`"(GET|POST|PATCH|DELETE)(?:", "| )(/[^"]*)"`)
+
+// everyRoute sends the marks to every address that the sources name, also to those that were added
+// after this test was written.
+func (m *marker) everyRoute(t *testing.T) {
+	t.Helper()
+	routes := map[string]bool{}
+	for _, file := range []string{"api/table.go", "api/config.go", "privacy/privacy.go", "console/console.go"} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "internal", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range route.FindAllSubmatch(b, -1) {
+			routes[string(r[1])+" "+string(r[2])] = true
+		}
+		for _, r := range regexp.MustCompile(`path: "(/[^"]*)"`).FindAllSubmatch(b, -1) {
+			path := string(r[1])
+			for _, one := range []string{"GET " + path, "POST " + path, "GET " + path + "/{id}", "PATCH " + path + "/{id}", "DELETE " + path + "/{id}"} {
+				routes[one] = true
+			}
+		}
+	}
+	if len(routes) < 80 {
+		t.Fatalf("only %d routes were found in the sources", len(routes))
+	}
+	// What an organisation calls its outcomes and segments is configuration and stands in the clear:
+	// without a name none is made here.
+	body := object(map[string]any{
+		markedMail: markedPhone, "deployment": deployment, "visitor": uuid.NewString(), "notice": markedMail, "language": markedMail, "nonce": markedMail,
+		"name": 7, "displayName": 7, "email": markedMail, "version": 1, "subject": map[string]any{"name": markedMail}, "requestType": markedMail,
+	})
+	param := regexp.MustCompile(`\{[^}]*\}`)
+	for r := range routes {
+		method, pattern, _ := strings.Cut(r, " ")
+		for _, value := range []string{markedMailbox, url.PathEscape(markedMail), uuid.NewString(), deployment} {
+			path := param.ReplaceAllString(strings.TrimSuffix(pattern, "{$}"), value)
+			if strings.HasSuffix(path, "/live") || strings.HasSuffix(path, "/stream") {
+				continue // a stream has no end; marks were sent to it already
+			}
+			auth := m.auth
+			if method == "DELETE" {
+				auth = "Bearer " + markedMail // or our own token would be gone
+			}
+			sent := body
+			if method == "GET" {
+				sent = ""
+			}
+			m.tell(t, method, path+"?email="+url.QueryEscape(markedMail)+"&lang="+markedMailbox+"&after="+markedMailbox+"&id="+markedPhone, sent,
+				"Authorization", auth, "Origin", m.base, "Cookie", "seen="+markedMailbox) // without the visitor's cookie: one of the routes erases
+		}
+	}
 }
 
 const markedURL = "https://shop.example/account/" + markedMailbox + "@" + markedDomain + ".example/%2B" + "49" + markedDigits +
