@@ -12,6 +12,13 @@
   if (!document.title.trim()) fault('2.4.2 no title', root);
   if (all('main, [role=main]').length != 1) fault('1.3.1 not one main', root, String(all('main').length));
   if (all('h1').filter(seen).length != 1) fault('1.3.1 not one h1', root, String(all('h1').length));
+  let level = 0;
+  for (const h of all('h1, h2, h3, h4, h5, h6').filter(seen)) {
+    if (h.closest('[role=dialog]')) continue;
+    const n = Number(h.tagName[1]);
+    if (level && n > level + 1) fault('1.3.1 a heading level is skipped', h);
+    level = n;
+  }
   const ids = new Set();
   for (const e of all('[id]')) {
     if (ids.has(e.id)) fault('4.1.1 an id is used twice', e);

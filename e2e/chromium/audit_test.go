@@ -26,7 +26,7 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 	}
 	b.Open(server.URL + "/bad")
 	faults := strings.Join(b.Audit(), "\n")
-	for _, want := range []string{"no language", "no title", "not one main", "used twice", "points nowhere", "order of its own", "without alt",
+	for _, want := range []string{"no language", "no title", "not one main", "level is skipped", "used twice", "points nowhere", "order of its own", "without alt",
 		"control without a name", "field without a label", "drawing without a role", "without a scope", "contrast", "small target", "scrolls sideways"} {
 		if !strings.Contains(faults, want) {
 			t.Errorf("the audit missed: %s\n%s", want, faults)
