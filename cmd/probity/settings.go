@@ -74,8 +74,14 @@ func (f *fileResolver) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve looks a flag up by its name, with dashes or underscores.
+// Resolve looks a flag up by its name, with dashes or underscores. Kong takes what it returns even if
+// an environment variable has set the flag, which shall win: then there is nothing.
 func (f *fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
 	if v, ok := f.values[flag.Name]; ok {
 		return v, nil
 	}
