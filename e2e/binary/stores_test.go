@@ -378,6 +378,35 @@ func TestKeysAreReplacedWhileTheServerRuns(t *testing.T) {
 	s.stop(t)
 }
 
+func TestAnOperatorReplacesKeysBesideTheServer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(t)
+	auth := s.token(t)
+	first, record := s.grant(t)
+	s.send(t, batch(first, event(1, nil)), 1)
+	for range 2 {
+		if out, said, err := command(t, nil, "keys", "rotate", "--data", h.data); err != nil {
+			t.Fatalf("%v\n%s%s", err, out, said)
+		}
+	}
+	second, _ := s.grant(t) // a key that is made now must be wrapped with the new one
+	s.send(t, batch(second, event(1, nil)), 1)
+	s.send(t, batch(first, event(2, nil)), 1)
+	s.do(t, "POST", "/probity/v1/consent/receipt", object(map[string]any{"deployment": deployment, "visitor": first, "record_id": record}), "Origin", origin).want(t, 200)
+	s.request(t, auth, "", object(map[string]any{"requestType": "GDPR_EXPORT", "subject": customer(first)}))
+	s.settle(t)
+	s.stop(t)
+	for cookie, want := range map[string]int{first: 2, second: 1} {
+		if n := h.events(t, cookie); n != want {
+			t.Errorf("%d events open under the new keys, want %d", n, want)
+		}
+	}
+	if out, said, err := command(t, nil, "doctor", "--data", h.data); err != nil {
+		t.Errorf("doctor: %v\n%s%s", err, out, said)
+	}
+}
+
 // events counts what is stored of a visitor of a stopped installation, and fails the test where an
 // event is stored twice or out of order.
 func (h *house) events(t *testing.T, cookie string) (n int) {
