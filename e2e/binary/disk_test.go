@@ -86,6 +86,44 @@ func limitFiles(t *testing.T, s *server, size uint64) {
 	}
 }
 
+// Who is told that a database is damaged restores a backup. A full disk is no damage.
+func TestAStartOnAFullDiskSaysSo(t *testing.T) {
+	t.Parallel()
+	h, ballast := smallDisk(t)
+	if h == nil {
+		t.Log("this user can't mount a file system")
+		return
+	}
+	s := h.start(t)
+	cookie, _ := s.grant(t)
+	s.send(t, batch(cookie, event(1, nil)), 1)
+	s.settle(t)
+	s.stop(t)
+	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if cerr := f.Close(); cerr != nil {
+		t.Fatal(cerr)
+	}
+	said := h.refused(t)
+	if !strings.Contains(said, "disk") && !strings.Contains(said, "space") || strings.Contains(said, "damaged") || strings.Contains(said, "backup") {
+		t.Errorf("it says %s", said)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	s = h.start(t)
+	s.send(t, batch(cookie, event(2, nil)), 1)
+	s.settle(t)
+	if n := h.countEvents(t, s, cookie); n != 2 {
+		t.Errorf("%d events are stored, want 2", n)
+	}
+}
+
 // crowd is a visitor whose events fill the disk.
 type crowd struct {
 	cookie, visit string

@@ -474,6 +474,19 @@ func TestMarksOfAPersonStayWhereTheyBelong(t *testing.T) {
 			}
 		}
 	})
+	t.Run("no other visitor sees them", func(t *testing.T) {
+		other, _ := s.grant(t)
+		for _, path := range []string{
+			"/privacy/", "/privacy/data", "/privacy/choices", "/privacy/correct", "/privacy/requests/" + access, "/privacy/requests/" + access + "/file",
+			"/api/v2/journey/deployments/" + deployment + "/customers/" + other + "/ping?dl=https%3A%2F%2Fshop.example%2F",
+			"/console/", "/console/requests/" + access, "/probity/v1/requests/" + access, "/probity/v1/requests/" + access + "/package", "/api/v2/gdpr/requests/" + access,
+		} {
+			a := s.do(t, "GET", path, "", "Cookie", "_actmu="+other)
+			if found := search(append([]byte(fmt.Sprint(a.header)), a.body...), m.look); found != nil {
+				t.Errorf("%s shows another visitor %v", path, found)
+			}
+		}
+	})
 	t.Run("no metric holds them", func(t *testing.T) {
 		if found := search(s.do(t, "GET", "/metrics", "").want(t, 200).body, m.look); found != nil {
 			t.Errorf("found %v", found)

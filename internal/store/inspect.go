@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"probity/internal/fail"
 )
 
@@ -128,9 +131,31 @@ func quickCheck(ctx context.Context, conn *sql.Conn, pragma string) error {
 	return nil
 }
 
-// unusable says that this file can't be used, and which one it is.
+// unusable says that this file can't be used, and which one it is. Who is told of damage restores a
+// backup and loses what came after it, so a full disk must not pass for damage.
 func (e *sqliteEngine) unusable(err error) error {
+	if sound(err) {
+		return fail.Wrap(fail.Unavailable, err, "the database %s can't be opened now: the disk may be full, or the file not writable", e.path)
+	}
 	return fail.Wrap(fail.Unavailable, err, "the database %s is damaged or can't be read; restore it from a backup", e.path)
+}
+
+// sound tells whether an error says nothing about what is in the file.
+func sound(err error) bool {
+	f, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch f.Code() {
+	case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS:
+		return false
+	}
+	switch f.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM,
+		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT:
+		return true
+	}
+	return false
 }
 
 // atLeast compares dotted versions.
