@@ -33,8 +33,6 @@ type load struct {
 
 func (l load) perSecond() float64 { return float64(l.Events) / l.Elapsed.Seconds() }
 
-func (l load) quantile(q float64) time.Duration { return quantile(l.Latencies, q) }
-
 // quantile sorts d in place.
 func quantile(d []time.Duration, q float64) time.Duration {
 	if len(d) == 0 {

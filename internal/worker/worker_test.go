@@ -333,7 +333,7 @@ func TestTheConsoleHearsWhatHappens(t *testing.T) {
 		t.Errorf("heard %q, want %q", kinds, want)
 	}
 
-	// In one second it hears no more than it can show.
+	// It hears no more than it can show.
 	for i := range 40 {
 		var many []*event.Event
 		for j := range 20 {
@@ -350,8 +350,9 @@ func TestTheConsoleHearsWhatHappens(t *testing.T) {
 			break
 		}
 	}
-	if n > 300 {
-		t.Errorf("heard %d messages of one second", n)
+	// What was processed before the clock moved may be announced after it did: two seconds at most.
+	if n > 600 {
+		t.Errorf("heard %d of 842 messages of two seconds", n)
 	}
 }
 
