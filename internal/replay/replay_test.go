@@ -355,7 +355,9 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
-			if strings.Contains(err.Error(), "500") && !strings.Contains(c.want, "500") {
+			// The name of the test's directory is random, and may hold any digits.
+			said := strings.ReplaceAll(err.Error(), filepath.Dir(j.Options.File), "")
+			if strings.Contains(said, "500") && !strings.Contains(c.want, "500") {
 				t.Fatalf("the error repeats a value: %v", err)
 			}
 		})
