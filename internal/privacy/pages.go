@@ -16,8 +16,12 @@ import (
 	"probity/internal/subject"
 )
 
-// stranger shows how to be recognised to somebody who isn't.
-func (v *visit) stranger() error { return v.show(http.StatusOK, "stranger", "stranger.title", nil) }
+// stranger shows how to be recognised to somebody who isn't. Whoever has just withdrawn everything may
+// be one already: another tab deletes the cookie as soon as it hears of it. They are told that it is
+// done.
+func (v *visit) stranger() error {
+	return v.show(http.StatusOK, "stranger", "stranger.title", map[string]any{"Saved": v.r.FormValue("saved") != ""})
+}
 
 // overview is the front page: what can be done here, and what was asked for before.
 func (v *visit) overview() error {
