@@ -8,6 +8,7 @@ import (
 
 	"probity/internal/consent"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/verify"
@@ -15,8 +16,8 @@ import (
 
 func TestL26_ABundleOfOnePersonVerifiesOffline(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
-	w.choose(t, nil, consent.Actions)
+	out := w.choose(t, nil, notice.Measure)
+	w.choose(t, nil, notice.Actions)
 	w.fake.Advance(time.Hour)
 	w.withdraw(t, *out.Visitor)
 	b, err := w.Bundle(t.Context(), w.tenant, []id.Subject{out.Subject})
@@ -53,7 +54,7 @@ func TestAnAuditFindsARecordThatIsNotWhatThePersonChose(t *testing.T) {
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				w := newWorld(t, db)
-				w.choose(t, nil, consent.Measure)
+				w.choose(t, nil, notice.Measure)
 				if err := w.Audit(t.Context(), w.tenant); err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +76,7 @@ func TestAnAuditFindsARecordThatIsNotWhatThePersonChose(t *testing.T) {
 
 func TestAChoiceOfAVisitorErasedMeanwhileIsNotRecorded(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	w.write(t, func(tx *store.Tx) error {
 		// The rows go, as an erasure on another machine would have it, and nobody tells this one.
 		for _, table := range []string{"subject", "consent_record"} {
@@ -85,7 +86,7 @@ func TestAChoiceOfAVisitorErasedMeanwhileIsNotRecorded(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := w.Choose(t.Context(), w.tenant, w.choice(t, out.Visitor, consent.Measure)); err == nil {
+	if _, err := w.Choose(t.Context(), w.tenant, w.choice(t, out.Visitor, notice.Measure)); err == nil {
 		t.Error("the choice was recorded")
 	}
 	if got := w.withdraw(t, *out.Visitor); got.Receipt != nil {

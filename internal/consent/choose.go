@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/subject"
 	"probity/verify"
@@ -276,7 +277,7 @@ func (w *writing) entry() *entry {
 	e.UI = &c.UI
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}
 	e.setClientTime(c.ClientTime, w.record.At)
-	e.addPurposes(w.set, &w.record, func(p *Purpose, given bool) string {
+	e.addPurposes(w.set, &w.record, func(p *notice.Purpose, given bool) string {
 		if c.GPC && p.Sharing && !given {
 			return "gpc"
 		}

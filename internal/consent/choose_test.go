@@ -15,6 +15,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 )
@@ -60,15 +61,15 @@ func TestS4_AFullRefusalStoresNoIdentifier(t *testing.T) {
 func TestS6_AGrantOpensTheGateForWhatWasGrantedAndNothingElse(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		out := w.choose(t, nil, consent.Measure, consent.Predict)
+		out := w.choose(t, nil, notice.Measure, notice.Predict)
 		if out.Visitor == nil {
 			t.Fatal("there is no visitor id")
 		}
 		if out.Token != "v1.measure,predict.20261122" {
 			t.Errorf("the token is %q", out.Token)
 		}
-		for _, p := range consent.DefaultPurposes() {
-			want := p.ID == consent.Measure || p.ID == consent.Predict
+		for _, p := range notice.DefaultPurposes() {
+			want := p.ID == notice.Measure || p.ID == notice.Predict
 			if out.Purposes[p.ID] != want {
 				t.Errorf("the outcome says %v for %s", out.Purposes[p.ID], p.ID)
 			}
@@ -88,9 +89,9 @@ func TestS6_AGrantOpensTheGateForWhatWasGrantedAndNothingElse(t *testing.T) {
 
 func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	first := w.choose(t, nil, consent.Measure)
+	first := w.choose(t, nil, notice.Measure)
 	w.fake.Advance(time.Minute)
-	c := w.choice(t, first.Visitor, consent.Measure, consent.Actions)
+	c := w.choice(t, first.Visitor, notice.Measure, notice.Actions)
 	c.DNT = true
 	out, err := w.Choose(t.Context(), w.tenant, c)
 	if err != nil {
@@ -142,9 +143,9 @@ func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 
 func TestL14_AReceiptHoldsTheNoticeThatWasShown(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	w.verified(t, out.Receipt)
-	artefact, err := w.Artefact(t.Context(), w.tenant, consent.DefaultNotice, 1, "en")
+	artefact, err := w.Artefact(t.Context(), w.tenant, notice.ID, 1, "en")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestL14_AReceiptHoldsTheNoticeThatWasShown(t *testing.T) {
 
 func TestL15_AnEntryHoldsNoDirectIdentifier(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	if strings.Contains(string(out.Receipt.Entry), out.Visitor.String()) {
 		t.Error("the entry names the visitor's cookie")
 	}
@@ -171,7 +172,7 @@ func TestL15_AnEntryHoldsNoDirectIdentifier(t *testing.T) {
 
 func TestL5_TheServersClockCountsAndASkewedBrowserIsFlagged(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	c := w.choice(t, nil, consent.Measure)
+	c := w.choice(t, nil, notice.Measure)
 	c.ClientTime = noon.Add(-3 * time.Hour)
 	out, err := w.Choose(t.Context(), w.tenant, c)
 	if err != nil {
@@ -203,7 +204,7 @@ func TestL24_AForgedStaleForeignOrUsedNonceIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := w.count(t, "ledger_entry")
-			choice := w.choice(t, nil, consent.Measure)
+			choice := w.choice(t, nil, notice.Measure)
 			c.change(&choice)
 			_, err := w.Choose(t.Context(), w.tenant, choice)
 			wantCode(t, err, c.kind, c.code)
@@ -212,7 +213,7 @@ func TestL24_AForgedStaleForeignOrUsedNonceIsRefused(t *testing.T) {
 			}
 		})
 	}
-	choice := w.choice(t, nil, consent.Measure)
+	choice := w.choice(t, nil, notice.Measure)
 	if _, err := w.Choose(t.Context(), w.tenant, choice); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +223,7 @@ func TestL24_AForgedStaleForeignOrUsedNonceIsRefused(t *testing.T) {
 	if err := w.EnsureDefaults(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Choose(t.Context(), other, w.choice(t, nil, consent.Measure))
+	_, err = w.Choose(t.Context(), other, w.choice(t, nil, notice.Measure))
 	wantCode(t, err, fail.Invalid, "consent.nonce.bad")
 }
 
@@ -237,7 +238,7 @@ func wantCode(t *testing.T, err error, kind fail.Kind, code string) {
 func TestL23_OneNonceMakesOneEntryHoweverOftenItIsSentAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		choice := w.choice(t, nil, consent.Measure)
+		choice := w.choice(t, nil, notice.Measure)
 		before := w.count(t, "ledger_entry")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -266,7 +267,7 @@ func TestL23_OneNonceMakesOneEntryHoweverOftenItIsSentAtOnce(t *testing.T) {
 
 func TestT2_NoForgedNonceIsEverAccepted(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	good := w.choice(t, nil, consent.Measure)
+	good := w.choice(t, nil, notice.Measure)
 	rapid.Check(t, func(rt *rapid.T) {
 		c := good
 		switch rapid.IntRange(0, 2).Draw(rt, "how") {
@@ -307,7 +308,7 @@ func TestAChoiceMustAnswerEveryPurposeAndNoOther(t *testing.T) {
 		{"no deployment", "deployment", func(c *consent.Choice) { c.Deployment = uuid.Nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			choice := w.choice(t, nil, consent.Measure)
+			choice := w.choice(t, nil, notice.Measure)
 			c.change(&choice)
 			_, err := w.Choose(t.Context(), w.tenant, choice)
 			if e, ok := err.(*fail.Error); !ok || e.Kind != fail.Invalid || e.Field != c.field {
@@ -320,7 +321,7 @@ func TestAChoiceMustAnswerEveryPurposeAndNoOther(t *testing.T) {
 func TestAVisitorIDThatNobodyKnowsIsNotTakenOver(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	mine := uuid.New()
-	out := w.choose(t, &mine, consent.Measure)
+	out := w.choose(t, &mine, notice.Measure)
 	if *out.Visitor == mine {
 		t.Error("the browser chose its own identifier")
 	}
@@ -348,7 +349,7 @@ func TestG1_UnderGPCMarketingIsRefusedByTheSignalAndNothingIsGranted(t *testing.
 	for _, p := range entry["purposes"].([]any) {
 		p := p.(map[string]any)
 		want := "banner"
-		if p["id"] == consent.Marketing {
+		if p["id"] == notice.Marketing {
 			want = "gpc"
 		}
 		if p["source"] != want {
@@ -359,7 +360,7 @@ func TestG1_UnderGPCMarketingIsRefusedByTheSignalAndNothingIsGranted(t *testing.
 
 func TestG4_AnExplicitGrantUnderGPCWinsAndIsMarked(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	c := w.choice(t, nil, consent.Marketing)
+	c := w.choice(t, nil, notice.Marketing)
 	c.GPC = true
 	out, err := w.Choose(t.Context(), w.tenant, c)
 	if err != nil {
@@ -368,14 +369,14 @@ func TestG4_AnExplicitGrantUnderGPCWinsAndIsMarked(t *testing.T) {
 	if entry := w.verified(t, out.Receipt); entry["conflicts_with_gpc"] != true {
 		t.Error("the conflict is not recorded")
 	}
-	if !w.open(t, out.Subject, consent.Marketing) {
+	if !w.open(t, out.Subject, notice.Marketing) {
 		t.Error("the explicit grant does not count")
 	}
 	history, err := w.History(t.Context(), w.tenant, []id.Subject{out.Subject})
 	if err != nil || len(history) != 1 || !history[0].ConflictsWithGPC {
 		t.Errorf("the history is %+v, %v", history, err)
 	}
-	c = w.choice(t, nil, consent.Measure)
+	c = w.choice(t, nil, notice.Measure)
 	c.GPC = true
 	if out, err = w.Choose(t.Context(), w.tenant, c); err != nil {
 		t.Fatal(err)
@@ -387,7 +388,7 @@ func TestG4_AnExplicitGrantUnderGPCWinsAndIsMarked(t *testing.T) {
 
 func TestG1_AcceptingAllUnderGPCMayLeaveOutWhatTheSignalRefuses(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	c := w.choice(t, nil, consent.Measure, consent.Actions, consent.Identity, consent.Predict, consent.Support, consent.Sales)
+	c := w.choice(t, nil, notice.Measure, notice.Actions, notice.Identity, notice.Predict, notice.Support, notice.Sales)
 	c.UI.Action = "accept_all"
 	if _, err := w.Choose(t.Context(), w.tenant, c); !fail.Is(err, fail.Invalid) {
 		t.Errorf("without the signal: %v", err)
@@ -397,7 +398,7 @@ func TestG1_AcceptingAllUnderGPCMayLeaveOutWhatTheSignalRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Purposes[consent.Marketing] || !out.Purposes[consent.Sales] {
+	if out.Purposes[notice.Marketing] || !out.Purposes[notice.Sales] {
 		t.Errorf("the outcome is %v", out.Purposes)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 )
 
@@ -28,8 +29,8 @@ type Declaration struct {
 // Declare records a declaration, in the ledger too, and returns its record id, which everything
 // processed on it cites.
 func (r *Room) Declare(ctx context.Context, t id.Tenant, d Declaration) (recordID string, err error) {
-	basis := Basis(d.Basis)
-	if basis == Consent || basis.Article() == "" {
+	basis := notice.Basis(d.Basis)
+	if basis == notice.Consent || basis.Article() == "" {
 		return "", fail.Field("basis", "The basis is not one of contract, legal_obligation, vital_interests, public_task, legitimate_interest.")
 	}
 	if n := utf8.RuneCountInString(strings.TrimSpace(d.Assessment)); n < 20 || n > 10_000 {

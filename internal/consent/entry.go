@@ -2,6 +2,8 @@ package consent
 
 import (
 	"time"
+
+	"probity/internal/notice"
 )
 
 // timeFormat is RFC 3339 in UTC with microseconds.
@@ -99,10 +101,10 @@ func (e *entry) setClientTime(client, server time.Time) {
 }
 
 // addPurposes spells out every purpose of the record, given and refused alike.
-func (e *entry) addPurposes(set *settings, rec *Record, source func(p *Purpose, given bool) string) {
+func (e *entry) addPurposes(set *settings, rec *Record, source func(p *notice.Purpose, given bool) string) {
 	e.Purposes = make([]entryPurpose, 0, len(rec.Effects))
 	for _, ef := range rec.Effects {
-		out := entryPurpose{ID: ef.Purpose, State: ef.Status, Basis: Consent.Article(), Source: rec.Source}
+		out := entryPurpose{ID: ef.Purpose, State: ef.Status, Basis: notice.Consent.Article(), Source: rec.Source}
 		if p := set.purpose(ef.Purpose); p != nil {
 			out.Basis = p.Basis.Article()
 			out.Conditional = len(p.NeededFor) > 0

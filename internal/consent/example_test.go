@@ -6,19 +6,6 @@ import (
 	"probity/internal/consent"
 )
 
-// What the lint says about a label that shames the person who refuses.
-func ExampleLint() {
-	texts := consent.DefaultTexts()
-	text := texts["en"]
-	text.Labels.Reject = "No, I like slow sites"
-	texts["en"] = text
-	for _, fault := range consent.Lint(consent.DefaultPurposes(), consent.Draft{Texts: texts}) {
-		fmt.Println(fault.Field+":", fault.Message)
-	}
-	// Output:
-	// texts.en.labels.reject: The label that refuses in en must be one of: Reject all, Refuse all, Decline all, Reject.
-}
-
 // The body of a request to record a choice.
 func ExampleDecodeChoice() {
 	choice, err := consent.DecodeChoice([]byte(`{

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"probity/internal/notice"
 )
 
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -16,11 +18,11 @@ func history(t *rapid.T, label string) []Record {
 	at := start
 	for i := range out {
 		at = at.Add(time.Duration(rapid.IntRange(0, 200*24).Draw(t, "hours later")) * time.Hour)
-		out[i] = Record{Ledger: int64(i), At: at, Notice: DefaultNotice, Version: rapid.IntRange(1, 3).Draw(t, "version")}
+		out[i] = Record{Ledger: int64(i), At: at, Notice: notice.ID, Version: rapid.IntRange(1, 3).Draw(t, "version")}
 		if rapid.Bool().Draw(t, "limited") {
 			out[i].Until = at.Add(Validity)
 		}
-		for _, p := range []string{Measure, Predict} {
+		for _, p := range []string{notice.Measure, notice.Predict} {
 			if rapid.Bool().Draw(t, "mentions "+p) {
 				status := rapid.SampledFrom([]Status{Given, Refused, Withdrawn, Objected, Expired}).Draw(t, "status")
 				out[i].Effects = append(out[i].Effects, Effect{p, status})
@@ -35,7 +37,7 @@ func TestL29_NoOtherDeviceEverOpensAPurpose(t *testing.T) {
 		own := history(t, "own")
 		others := [][]Record{history(t, "other 1"), history(t, "other 2")}
 		at := start.Add(time.Duration(rapid.IntRange(0, 1500*24).Draw(t, "at")) * time.Hour)
-		material := map[string]int{DefaultNotice: rapid.IntRange(0, 3).Draw(t, "material")}
+		material := map[string]int{notice.ID: rapid.IntRange(0, 3).Draw(t, "material")}
 		alone := fold(own, nil, at, material)
 		merged := fold(own, others, at, material)
 		for p, st := range merged {
@@ -87,8 +89,8 @@ func TestTheFoldIsTheNewestWordOnEachPurpose(t *testing.T) {
 }
 
 func TestAGrantStampedBeforeAWithdrawalButWrittenAfterItDoesNotCount(t *testing.T) {
-	grant := Record{Ledger: 2, At: start, Effects: []Effect{{Measure, Given}, {Predict, Given}}}
-	withdrawal := Record{Ledger: 1, At: start.Add(time.Microsecond), Effects: []Effect{{Measure, Withdrawn}}}
+	grant := Record{Ledger: 2, At: start, Effects: []Effect{{notice.Measure, Given}, {notice.Predict, Given}}}
+	withdrawal := Record{Ledger: 1, At: start.Add(time.Microsecond), Effects: []Effect{{notice.Measure, Withdrawn}}}
 	for _, c := range []struct {
 		name    string
 		records []Record
@@ -96,11 +98,11 @@ func TestAGrantStampedBeforeAWithdrawalButWrittenAfterItDoesNotCount(t *testing.
 		purpose string
 		want    Status
 	}{
-		{"crossed", []Record{withdrawal, grant}, start.Add(time.Second), Measure, Withdrawn},
-		{"crossed, about another purpose", []Record{withdrawal, grant}, start.Add(time.Second), Predict, Given},
-		{"crossed, before the withdrawal's instant", []Record{withdrawal, grant}, start, Measure, Given},
-		{"in order", []Record{{Ledger: 1, At: start.Add(-time.Second), Effects: withdrawal.Effects}, grant}, start, Measure, Given},
-		{"in one instant the order of the ledger counts", []Record{{Ledger: 1, At: start, Effects: withdrawal.Effects}, grant}, start, Measure, Given},
+		{"crossed", []Record{withdrawal, grant}, start.Add(time.Second), notice.Measure, Withdrawn},
+		{"crossed, about another purpose", []Record{withdrawal, grant}, start.Add(time.Second), notice.Predict, Given},
+		{"crossed, before the withdrawal's instant", []Record{withdrawal, grant}, start, notice.Measure, Given},
+		{"in order", []Record{{Ledger: 1, At: start.Add(-time.Second), Effects: withdrawal.Effects}, grant}, start, notice.Measure, Given},
+		{"in one instant the order of the ledger counts", []Record{{Ledger: 1, At: start, Effects: withdrawal.Effects}, grant}, start, notice.Measure, Given},
 	} {
 		if got := latest(c.records, c.purpose, c.at, nil).Status; got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

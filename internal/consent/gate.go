@@ -10,6 +10,7 @@ import (
 
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/recent"
 	"probity/internal/store"
 )
@@ -202,7 +203,7 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	}
 	d := v.decide(purpose)
 	if d.status == Given && (d.until == 0 || now.UnixMicro() < d.until) {
-		return Ground{Basis: string(Consent), Ledger: d.ledger}, nil
+		return Ground{Basis: string(notice.Consent), Ledger: d.ledger}, nil
 	}
 	if d.status.denies() {
 		return Ground{}, required(purpose)
@@ -240,7 +241,7 @@ func (r *Room) Allowed(ctx context.Context, t id.Tenant, s id.Subject, purpose s
 		return false, err
 	}
 	st := foldPurpose(v.own, v.others, purpose, received, set.materialAt(received))
-	if g.Basis == string(Consent) {
+	if g.Basis == string(notice.Consent) {
 		return st.Status == Given, nil
 	}
 	if st.Status.denies() {

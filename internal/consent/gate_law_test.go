@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"probity/internal/id"
+	"probity/internal/notice"
 )
 
 // TestADenialHoldsUntilItIsSettledOrLifted runs random denials, commits, failures and grants against
@@ -24,7 +25,7 @@ func TestADenialHoldsUntilItIsSettledOrLifted(t *testing.T) {
 			settled bool
 		}
 		var all []*open
-		purposes := []string{Measure, Predict, Sales}
+		purposes := []string{notice.Measure, notice.Predict, notice.Sales}
 		draw := func(label string) []string {
 			var out []string
 			for _, p := range purposes {

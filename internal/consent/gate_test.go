@@ -15,6 +15,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
@@ -22,49 +23,49 @@ import (
 
 func TestTheGateIsShutForSomebodyNobodyAsked(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	for _, p := range []string{consent.Measure, "no such purpose", ""} {
+	for _, p := range []string{notice.Measure, "no such purpose", ""} {
 		if _, err := w.Gate(t.Context(), w.tenant, id.NewSubject(), p); !fail.Is(err, fail.ConsentRequired) {
 			t.Errorf("%q: %v", p, err)
 		}
 	}
-	out := w.choose(t, nil, consent.Measure)
-	if _, err := w.Gate(t.Context(), id.NewTenant(), out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+	out := w.choose(t, nil, notice.Measure)
+	if _, err := w.Gate(t.Context(), id.NewTenant(), out.Subject, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 		t.Errorf("another tenant: %v", err)
 	}
 }
 
 func TestTheGateStaysShutWhenTheStoreIsOutOfReach(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.room().Gate(gone, w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.Unavailable) {
+	if _, err := w.room().Gate(gone, w.tenant, out.Subject, notice.Measure); !fail.Is(err, fail.Unavailable) {
 		t.Errorf("the gate: %v", err)
 	}
-	if ok, err := w.room().Allowed(gone, w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon); ok || !fail.Is(err, fail.Unavailable) {
+	if ok, err := w.room().Allowed(gone, w.tenant, out.Subject, notice.Measure, consent.Ground{Basis: "consent"}, noon); ok || !fail.Is(err, fail.Unavailable) {
 		t.Errorf("the second check: %v %v", ok, err)
 	}
-	if w.room().AllowedAt(gone, w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon) {
+	if w.room().AllowedAt(gone, w.tenant, out.Subject, notice.Measure, consent.Ground{Basis: "consent"}, noon) {
 		t.Error("the second check opened for want of an answer")
 	}
 }
 
 func TestAGrantAndARefusalLiveEquallyLong(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	w.fake.Advance(consent.Validity - time.Microsecond)
-	if !w.open(t, out.Subject, consent.Measure) {
+	if !w.open(t, out.Subject, notice.Measure) {
 		t.Error("the grant ended early")
 	}
 	w.fake.Advance(time.Microsecond)
-	if w.open(t, out.Subject, consent.Measure) {
+	if w.open(t, out.Subject, notice.Measure) {
 		t.Error("the grant did not end, although the state was cached")
 	}
 	states, err := w.State(t.Context(), w.tenant, out.Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{consent.Measure, consent.Predict} {
+	for _, p := range []string{notice.Measure, notice.Predict} {
 		if got := states[p].Status; got != consent.Expired {
 			t.Errorf("%s is %s", p, got)
 		}
@@ -74,10 +75,10 @@ func TestAGrantAndARefusalLiveEquallyLong(t *testing.T) {
 func TestL28_AnExpiryIsWrittenToTheLedgerOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		old := w.choose(t, nil, consent.Measure)
-		renewed := w.choose(t, nil, consent.Measure)
+		old := w.choose(t, nil, notice.Measure)
+		renewed := w.choose(t, nil, notice.Measure)
 		w.fake.Advance(100 * 24 * time.Hour)
-		w.choose(t, renewed.Visitor, consent.Measure)
+		w.choose(t, renewed.Visitor, notice.Measure)
 		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 0 {
 			t.Errorf("%d expired early: %v", n, err)
 		}
@@ -99,7 +100,7 @@ func TestL28_AnExpiryIsWrittenToTheLedgerOnce(t *testing.T) {
 		if entry := w.verified(t, receipt); entry["actor"] != "system" {
 			t.Errorf("the expiry was made by %v", entry["actor"])
 		}
-		if w.open(t, old.Subject, consent.Measure) || !w.open(t, renewed.Subject, consent.Measure) {
+		if w.open(t, old.Subject, notice.Measure) || !w.open(t, renewed.Subject, notice.Measure) {
 			t.Error("the gate does not fit")
 		}
 	})
@@ -107,8 +108,8 @@ func TestL28_AnExpiryIsWrittenToTheLedgerOnce(t *testing.T) {
 
 func TestAllowedAtAsksAboutTheTimeOfReceipt(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
-	g, err := w.Gate(t.Context(), w.tenant, out.Subject, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
+	g, err := w.Gate(t.Context(), w.tenant, out.Subject, notice.Measure)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,12 +122,12 @@ func TestAllowedAtAsksAboutTheTimeOfReceipt(t *testing.T) {
 		received time.Time
 		want     bool
 	}{
-		{"before the grant", consent.Measure, noon.Add(-time.Microsecond), false},
-		{"under the grant", consent.Measure, noon.Add(time.Minute), true},
-		{"just before the withdrawal", consent.Measure, noon.Add(time.Hour - time.Microsecond), true},
-		{"at the withdrawal", consent.Measure, noon.Add(time.Hour), false},
-		{"after the withdrawal", consent.Measure, noon.Add(time.Hour + time.Microsecond), false},
-		{"for a purpose that was refused", consent.Predict, noon.Add(time.Minute), false},
+		{"before the grant", notice.Measure, noon.Add(-time.Microsecond), false},
+		{"under the grant", notice.Measure, noon.Add(time.Minute), true},
+		{"just before the withdrawal", notice.Measure, noon.Add(time.Hour - time.Microsecond), true},
+		{"at the withdrawal", notice.Measure, noon.Add(time.Hour), false},
+		{"after the withdrawal", notice.Measure, noon.Add(time.Hour + time.Microsecond), false},
+		{"for a purpose that was refused", notice.Predict, noon.Add(time.Minute), false},
 	} {
 		if got := w.AllowedAt(t.Context(), w.tenant, out.Subject, c.purpose, g, c.received); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
@@ -142,7 +143,7 @@ func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
 			rounds = 1
 		}
 		for range rounds {
-			out := w.choose(t, nil, consent.Measure)
+			out := w.choose(t, nil, notice.Measure)
 			type asked struct {
 				received time.Time
 				ground   consent.Ground
@@ -156,7 +157,7 @@ func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
 					var mine []asked
 					for n := 0; ; n++ {
 						received := w.clk.Now().Truncate(time.Microsecond)
-						g, err := w.Gate(t.Context(), w.tenant, out.Subject, consent.Measure)
+						g, err := w.Gate(t.Context(), w.tenant, out.Subject, notice.Measure)
 						if err == nil {
 							mine = append(mine, asked{received, g})
 						} else if !fail.Is(err, fail.ConsentRequired) {
@@ -188,7 +189,7 @@ func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
 				if a.received.After(at) {
 					t.Fatalf("something received %v after the withdrawal was let through", a.received.Sub(at))
 				}
-				if a.received.Before(at) && !w.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, a.ground, a.received) {
+				if a.received.Before(at) && !w.AllowedAt(t.Context(), w.tenant, out.Subject, notice.Measure, a.ground, a.received) {
 					t.Fatalf("something received %v before the withdrawal is refused later", at.Sub(a.received))
 				}
 			}
@@ -200,14 +201,14 @@ func TestT3_NoGroundIsGivenForAnythingReceivedAfterTheWithdrawal(t *testing.T) {
 // answered, and remembered, as of the time it was asked. A clock that is behind shows the same.
 func TestAQuestionAskedBeforeAWithdrawalIsNotRememberedAfterIt(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	w.fake.Advance(time.Second)
 	w.withdraw(t, *out.Visitor)
 	behind := consent.New(w.db, w.ledger, w.subjects, w.vault, clock.NewFake(noon), nil)
-	if _, err := behind.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+	if _, err := behind.Gate(t.Context(), w.tenant, out.Subject, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 		t.Errorf("got %v", err)
 	}
-	if ok := behind.AllowedAt(t.Context(), w.tenant, out.Subject, consent.Measure, consent.Ground{Basis: "consent"}, noon); !ok {
+	if ok := behind.AllowedAt(t.Context(), w.tenant, out.Subject, notice.Measure, consent.Ground{Basis: "consent"}, noon); !ok {
 		t.Error("what was received before the withdrawal is refused")
 	}
 }
@@ -215,10 +216,10 @@ func TestAQuestionAskedBeforeAWithdrawalIsNotRememberedAfterIt(t *testing.T) {
 func TestL29_MergingNeverWidensConsent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		laptop := w.choose(t, nil, consent.Measure, consent.Predict)
-		phone := w.choose(t, nil, consent.Measure, consent.Support)
+		laptop := w.choose(t, nil, notice.Measure, notice.Predict)
+		phone := w.choose(t, nil, notice.Measure, notice.Support)
 		for _, out := range []*consent.Outcome{laptop, phone} {
-			w.open(t, out.Subject, consent.Measure) // cached from before the merge
+			w.open(t, out.Subject, notice.Measure) // cached from before the merge
 			w.write(t, func(tx *store.Tx) error {
 				_, err := w.subjects.Identify(t.Context(), tx, out.Subject, map[subject.Kind]string{subject.Email: "ann@example.org"})
 				return err
@@ -230,11 +231,11 @@ func TestL29_MergingNeverWidensConsent(t *testing.T) {
 			purpose string
 			want    bool
 		}{
-			{"both gave it, on the laptop", laptop.Subject, consent.Measure, true},
-			{"both gave it, on the phone", phone.Subject, consent.Measure, true},
-			{"given on the laptop, refused on the phone", laptop.Subject, consent.Predict, false},
-			{"refused on the phone, given on the laptop", phone.Subject, consent.Predict, false},
-			{"given on the phone, refused on the laptop", phone.Subject, consent.Support, false},
+			{"both gave it, on the laptop", laptop.Subject, notice.Measure, true},
+			{"both gave it, on the phone", phone.Subject, notice.Measure, true},
+			{"given on the laptop, refused on the phone", laptop.Subject, notice.Predict, false},
+			{"refused on the phone, given on the laptop", phone.Subject, notice.Predict, false},
+			{"given on the phone, refused on the laptop", phone.Subject, notice.Support, false},
 		} {
 			if got := w.open(t, c.subject, c.purpose); got != c.want {
 				t.Errorf("%s: %v", c.name, got)
@@ -244,13 +245,13 @@ func TestL29_MergingNeverWidensConsent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st := states[consent.Predict]; st.Status != consent.Refused || !st.Elsewhere || st.RecordID != phone.RecordID {
+		if st := states[notice.Predict]; st.Status != consent.Refused || !st.Elsewhere || st.RecordID != phone.RecordID {
 			t.Errorf("the state does not say which device refused: %+v", st)
 		}
 		// A withdrawal on one device closes the other at once.
 		w.fake.Advance(time.Second)
 		w.withdraw(t, *phone.Visitor)
-		if w.open(t, laptop.Subject, consent.Measure) {
+		if w.open(t, laptop.Subject, notice.Measure) {
 			t.Error("the laptop goes on after the phone withdrew")
 		}
 	})
@@ -266,17 +267,17 @@ func TestADeclaredBasisOpensTheGateForItsDeploymentUntilThePersonObjects(t *test
 		gate := func(s id.Subject, deployment uuid.UUID, purpose string) (consent.Ground, error) {
 			return w.GateFor(t.Context(), w.tenant, s, deployment, purpose)
 		}
-		if _, err := gate(s, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		if _, err := gate(s, site, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 			t.Fatalf("got %v", err)
 		}
 		record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
-			Deployment: site, Basis: "legitimate_interest", Purposes: []string{consent.Measure},
+			Deployment: site, Basis: "legitimate_interest", Purposes: []string{notice.Measure},
 			Assessment: "Fraud in our shop can only be seen by looking at the pages visited.",
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := gate(s, site, consent.Measure)
+		g, err := gate(s, site, notice.Measure)
 		if err != nil || g.Basis != "legitimate_interest" || g.Declared != record {
 			t.Fatalf("got %+v, %v", g, err)
 		}
@@ -289,29 +290,29 @@ func TestADeclaredBasisOpensTheGateForItsDeploymentUntilThePersonObjects(t *test
 		}
 		received := w.clk.Now()
 		for name, ask := range map[string]func() error{
-			"another purpose":    func() error { _, err := gate(s, site, consent.Predict); return err },
-			"another deployment": func() error { _, err := gate(s, uuid.New(), consent.Measure); return err },
-			"no deployment":      func() error { _, err := w.Gate(t.Context(), w.tenant, s, consent.Measure); return err },
+			"another purpose":    func() error { _, err := gate(s, site, notice.Predict); return err },
+			"another deployment": func() error { _, err := gate(s, uuid.New(), notice.Measure); return err },
+			"no deployment":      func() error { _, err := w.Gate(t.Context(), w.tenant, s, notice.Measure); return err },
 		} {
 			if err := ask(); !fail.Is(err, fail.ConsentRequired) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		w.fake.Advance(time.Minute)
-		if err := w.Object(t.Context(), w.tenant, s, []string{consent.Measure}); err != nil {
+		if err := w.Object(t.Context(), w.tenant, s, []string{notice.Measure}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := gate(s, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		if _, err := gate(s, site, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 			t.Errorf("after the objection: %v", err)
 		}
-		if !w.AllowedAt(t.Context(), w.tenant, s, consent.Measure, g, received) {
+		if !w.AllowedAt(t.Context(), w.tenant, s, notice.Measure, g, received) {
 			t.Error("what was received before the objection is refused")
 		}
-		if w.AllowedAt(t.Context(), w.tenant, s, consent.Measure, g, w.clk.Now()) {
+		if w.AllowedAt(t.Context(), w.tenant, s, notice.Measure, g, w.clk.Now()) {
 			t.Error("what was received after the objection is let through")
 		}
-		refuser := w.choose(t, nil, consent.Actions)
-		if _, err := gate(refuser.Subject, site, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+		refuser := w.choose(t, nil, notice.Actions)
+		if _, err := gate(refuser.Subject, site, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 			t.Errorf("a declared basis overrides a refusal: %v", err)
 		}
 	})
@@ -321,12 +322,12 @@ func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	s := id.NewSubject()
 	record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
-		Basis: "contract", Purposes: []string{consent.Support}, Assessment: "Help is part of what the customer bought.",
+		Basis: "contract", Purposes: []string{notice.Support}, Assessment: "Help is part of what the customer bought.",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := w.Gate(t.Context(), w.tenant, s, consent.Support)
+	g, err := w.Gate(t.Context(), w.tenant, s, notice.Support)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,10 +338,10 @@ func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Gate(t.Context(), w.tenant, s, consent.Support); !fail.Is(err, fail.ConsentRequired) {
+	if _, err := w.Gate(t.Context(), w.tenant, s, notice.Support); !fail.Is(err, fail.ConsentRequired) {
 		t.Errorf("got %v", err)
 	}
-	if !w.AllowedAt(t.Context(), w.tenant, s, consent.Support, g, received) || w.AllowedAt(t.Context(), w.tenant, s, consent.Support, g, w.clk.Now()) {
+	if !w.AllowedAt(t.Context(), w.tenant, s, notice.Support, g, received) || w.AllowedAt(t.Context(), w.tenant, s, notice.Support, g, w.clk.Now()) {
 		t.Error("the second check does not fit the end")
 	}
 	if err := w.EndDeclaration(t.Context(), w.tenant, uuid.NewString()); !fail.Is(err, fail.NotFound) {
@@ -354,7 +355,7 @@ func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
 
 func TestABadDeclarationIsRefused(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	good := consent.Declaration{Basis: "contract", Purposes: []string{consent.Support}, Assessment: "Help is part of what the customer bought."}
+	good := consent.Declaration{Basis: "contract", Purposes: []string{notice.Support}, Assessment: "Help is part of what the customer bought."}
 	for _, c := range []struct {
 		name, field string
 		change      func(d *consent.Declaration)
@@ -393,9 +394,9 @@ func TestTheStateNamesEveryPurposeOfSomebodyUnknown(t *testing.T) {
 
 func BenchmarkGateCached(b *testing.B) {
 	w := newWorldAt(b, storetest.SQLite(b), clock.System())
-	out := w.choose(b, nil, consent.Measure)
+	out := w.choose(b, nil, notice.Measure)
 	for b.Loop() {
-		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, notice.Measure); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -403,10 +404,10 @@ func BenchmarkGateCached(b *testing.B) {
 
 func BenchmarkGateUncached(b *testing.B) {
 	w := newWorldAt(b, storetest.SQLite(b), clock.System())
-	out := w.choose(b, nil, consent.Measure)
+	out := w.choose(b, nil, notice.Measure)
 	for b.Loop() {
 		w.Invalidate(w.tenant, out.Subject)
-		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+		if _, err := w.Gate(b.Context(), w.tenant, out.Subject, notice.Measure); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -415,6 +416,6 @@ func BenchmarkGateUncached(b *testing.B) {
 func BenchmarkChoose(b *testing.B) {
 	w := newWorldAt(b, storetest.SQLite(b), clock.System())
 	for b.Loop() {
-		w.choose(b, nil, consent.Measure, consent.Actions)
+		w.choose(b, nil, notice.Measure, notice.Actions)
 	}
 }

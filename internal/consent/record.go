@@ -12,6 +12,7 @@ import (
 
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/verify"
 )
@@ -119,7 +120,7 @@ func (r *Room) receipt(ctx context.Context, t id.Tenant, rec *Record) (*verify.R
 	if err != nil {
 		return nil, err
 	}
-	receipt.Notice = &verify.Document{MediaType: mediaType, Language: rec.Language, Text: string(text)}
+	receipt.Notice = &verify.Document{MediaType: notice.MediaType, Language: rec.Language, Text: string(text)}
 	return receipt, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 )
@@ -16,15 +17,15 @@ func TestL17_AProofIsDeletedWhenItIsNoLongerNeededAndTheDeletionIsLogged(t *test
 		w := newWorld(t, db)
 		const year = 365 * 24 * time.Hour
 		rule := consent.Retirement{After: 3 * year, Reason: "limitation period of three years"}
-		old := w.choose(t, nil, consent.Measure)
-		taken := w.choose(t, nil, consent.Measure)
+		old := w.choose(t, nil, notice.Measure)
+		taken := w.choose(t, nil, notice.Measure)
 		w.withdraw(t, *taken.Visitor)
-		objector := w.choose(t, nil, consent.Measure)
-		if err := w.Object(t.Context(), w.tenant, objector.Subject, []string{consent.Measure}); err != nil {
+		objector := w.choose(t, nil, notice.Measure)
+		if err := w.Object(t.Context(), w.tenant, objector.Subject, []string{notice.Measure}); err != nil {
 			t.Fatal(err)
 		}
 		w.fake.Advance(3 * year)
-		recent := w.choose(t, nil, consent.Measure)
+		recent := w.choose(t, nil, notice.Measure)
 		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 0 {
 			t.Errorf("%d proofs were retired before a grant's validity plus three years: %v", n, err)
 		}

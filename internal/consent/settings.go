@@ -13,6 +13,7 @@ import (
 
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 )
 
@@ -24,16 +25,16 @@ const settingsLife = CacheLife
 // records were seen when it was taken.
 type settings struct {
 	loaded       time.Time
-	seen         int64       // newest ledger index among the consent records; -1: none
-	renewing     atomic.Bool // somebody is taking the next snapshot
-	purposes     []Purpose   // in the order shown
-	notices      []edition   // oldest first
+	seen         int64            // newest ledger index among the consent records; -1: none
+	renewing     atomic.Bool      // somebody is taking the next snapshot
+	purposes     []notice.Purpose // in the order shown
+	notices      []edition        // oldest first
 	declarations []Declared
 }
 
 // edition is one published notice in one language, without its artefact.
 type edition struct {
-	Notice
+	notice.Notice
 	material  bool
 	published time.Time
 	ledger    int64
@@ -43,7 +44,7 @@ type edition struct {
 type Declared struct {
 	Record     uuid.UUID
 	Deployment uuid.UUID // zero: every deployment
-	Basis      Basis
+	Basis      notice.Basis
 	Purposes   []string
 	Assessment string
 	At         time.Time
@@ -56,9 +57,9 @@ func (d *Declared) holds(purpose string, at time.Time) bool {
 }
 
 // published returns the edition, nil if there is none.
-func (s *settings) published(notice string, version int, language string) *edition {
+func (s *settings) published(which string, version int, language string) *edition {
 	for i := range s.notices {
-		if e := &s.notices[i]; e.ID == notice && e.Version == version && e.Language == language {
+		if e := &s.notices[i]; e.ID == which && e.Version == version && e.Language == language {
 			return e
 		}
 	}
@@ -67,12 +68,12 @@ func (s *settings) published(notice string, version int, language string) *editi
 
 // current returns the newest edition in the language that suits best: the very one asked for, the
 // same without its region, English, any. A region is told from the language by a dash, in any case.
-func (s *settings) current(notice, language string) *edition {
+func (s *settings) current(which, language string) *edition {
 	var best *edition
 	rank := -1
 	for i := range s.notices {
 		e := &s.notices[i]
-		if e.ID != notice || best != nil && e.Version < best.Version {
+		if e.ID != which || best != nil && e.Version < best.Version {
 			continue
 		}
 		if r := suits(e.Language, language); best == nil || e.Version > best.Version || r > rank {
@@ -114,7 +115,7 @@ func (s *settings) materialAt(at time.Time) map[string]int {
 	return out
 }
 
-func (s *settings) purpose(id string) *Purpose {
+func (s *settings) purpose(id string) *notice.Purpose {
 	for i := range s.purposes {
 		if s.purposes[i].ID == id {
 			return &s.purposes[i]
@@ -261,7 +262,7 @@ func (s *settings) readPurposes(ctx context.Context, tx *store.Tx) error {
 		if err := rows.Scan(&body); err != nil {
 			return err
 		}
-		var p Purpose
+		var p notice.Purpose
 		if err := json.Unmarshal([]byte(body), &p); err != nil {
 			return err
 		}
@@ -322,7 +323,7 @@ func (s *settings) readDeclarations(ctx context.Context, tx *store.Tx) error {
 }
 
 // Purposes returns the organisation's purposes in the order they are shown.
-func (r *Room) Purposes(ctx context.Context, t id.Tenant) ([]Purpose, error) {
+func (r *Room) Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error) {
 	s, err := r.tenant(ctx, t)
 	if err != nil {
 		return nil, err
@@ -332,12 +333,12 @@ func (r *Room) Purposes(ctx context.Context, t id.Tenant) ([]Purpose, error) {
 
 // Notice returns the newest notice in a language, or in the one that suits best if it was not
 // published in that one; fail.NotFound if there is none at all.
-func (r *Room) Notice(ctx context.Context, t id.Tenant, lang string) (*Notice, error) {
+func (r *Room) Notice(ctx context.Context, t id.Tenant, lang string) (*notice.Notice, error) {
 	s, err := r.tenant(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	e := s.current(DefaultNotice, lang)
+	e := s.current(notice.ID, lang)
 	if e == nil {
 		return nil, fail.New(fail.NotFound, "The organisation has published no notice yet.")
 	}
@@ -351,7 +352,7 @@ func (r *Room) Languages(ctx context.Context, t id.Tenant) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	newest := s.current(DefaultNotice, "")
+	newest := s.current(notice.ID, "")
 	var out []string
 	for _, e := range s.notices {
 		if newest != nil && e.ID == newest.ID && e.Version == newest.Version {

@@ -8,6 +8,7 @@ import (
 
 	"probity/internal/consent"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
 )
@@ -18,10 +19,10 @@ func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *te
 	if err != nil {
 		t.Fatal(err)
 	}
-	friend := w.choose(t, nil, consent.Measure, consent.Predict)
-	refuser := w.choose(t, nil, consent.Measure)
+	friend := w.choose(t, nil, notice.Measure, notice.Predict)
+	refuser := w.choose(t, nil, notice.Measure)
 	standing := func(s id.Subject) bool {
-		ok, err := w.Standing(t.Context(), w.tenant, s, consent.Predict)
+		ok, err := w.Standing(t.Context(), w.tenant, s, notice.Predict)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +36,7 @@ func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *te
 	}
 	check("without a declaration", false, true, false)
 	record, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
-		Deployment: site, Basis: "legitimate_interest", Purposes: []string{consent.Predict},
+		Deployment: site, Basis: "legitimate_interest", Purposes: []string{notice.Predict},
 		Assessment: "Past orders without names show which pages help people to decide.",
 	})
 	if err != nil {
@@ -45,7 +46,7 @@ func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *te
 	w.fake.Advance(time.Minute)
 	w.withdraw(t, *friend.Visitor)
 	check("after a withdrawal", true, false, false)
-	if err := w.Object(t.Context(), w.tenant, stranger, []string{consent.Predict}); err != nil {
+	if err := w.Object(t.Context(), w.tenant, stranger, []string{notice.Predict}); err != nil {
 		t.Fatal(err)
 	}
 	check("after an objection", false, false, false)

@@ -71,38 +71,6 @@ type Ground struct {
 	Declared string // record id of the declaration; empty: consent
 }
 
-// Basis is a lawful basis of Art. 6(1).
-type Basis string
-
-// The bases.
-const (
-	Consent            Basis = "consent"             // 6(1)(a)
-	Contract           Basis = "contract"            // 6(1)(b)
-	LegalObligation    Basis = "legal_obligation"    // 6(1)(c)
-	VitalInterests     Basis = "vital_interests"     // 6(1)(d)
-	PublicTask         Basis = "public_task"         // 6(1)(e)
-	LegitimateInterest Basis = "legitimate_interest" // 6(1)(f)
-)
-
-// Article returns the paragraph of the GDPR, such as "6(1)(a)", empty for an unknown basis.
-func (b Basis) Article() string {
-	switch b {
-	case Consent:
-		return "6(1)(a)"
-	case Contract:
-		return "6(1)(b)"
-	case LegalObligation:
-		return "6(1)(c)"
-	case VitalInterests:
-		return "6(1)(d)"
-	case PublicTask:
-		return "6(1)(e)"
-	case LegitimateInterest:
-		return "6(1)(f)"
-	}
-	return ""
-}
-
 // encodeEffects writes effects as they stand in the table.
 func encodeEffects(effects []Effect) string {
 	var b strings.Builder

@@ -12,13 +12,14 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 )
 
 func TestL8_AWithdrawalLeavesTheGrantAndThePastCanBeTold(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	given := w.choose(t, nil, consent.Measure, consent.Actions)
+	given := w.choose(t, nil, notice.Measure, notice.Actions)
 	before, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +50,10 @@ func TestL8_AWithdrawalLeavesTheGrantAndThePastCanBeTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := states[consent.Measure].Status; got != c.want {
+		if got := states[notice.Measure].Status; got != c.want {
 			t.Errorf("at %v: %s, want %s", c.at, got, c.want)
 		}
-		if len(states) != len(consent.DefaultPurposes()) {
+		if len(states) != len(notice.DefaultPurposes()) {
 			t.Errorf("at %v the state names %d purposes", c.at, len(states))
 		}
 	}
@@ -60,12 +61,12 @@ func TestL8_AWithdrawalLeavesTheGrantAndThePastCanBeTold(t *testing.T) {
 
 func TestW10_WithdrawingOnePurposeLeavesTheOthers(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	given := w.choose(t, nil, consent.Measure, consent.Actions)
-	out := w.withdraw(t, *given.Visitor, consent.Actions)
-	if !w.open(t, given.Subject, consent.Measure) || w.open(t, given.Subject, consent.Actions) {
+	given := w.choose(t, nil, notice.Measure, notice.Actions)
+	out := w.withdraw(t, *given.Visitor, notice.Actions)
+	if !w.open(t, given.Subject, notice.Measure) || w.open(t, given.Subject, notice.Actions) {
 		t.Error("the gate does not fit the withdrawal")
 	}
-	if out.Token != "v1.measure.20261122" || out.Visitor == nil || !out.Purposes[consent.Measure] || out.Purposes[consent.Actions] {
+	if out.Token != "v1.measure.20261122" || out.Visitor == nil || !out.Purposes[notice.Measure] || out.Purposes[notice.Actions] {
 		t.Errorf("the outcome is %+v", out)
 	}
 	if out = w.withdraw(t, *given.Visitor); out.Token != "v1.n.20261122" || out.Visitor != nil {
@@ -75,7 +76,7 @@ func TestW10_WithdrawingOnePurposeLeavesTheOthers(t *testing.T) {
 
 func TestW14_WithdrawingIsIdempotent(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	given := w.choose(t, nil, consent.Measure)
+	given := w.choose(t, nil, notice.Measure)
 	first := w.withdraw(t, *given.Visitor)
 	entries := w.count(t, "ledger_entry")
 	again := w.withdraw(t, *given.Visitor)
@@ -90,26 +91,26 @@ func TestW14_WithdrawingIsIdempotent(t *testing.T) {
 	if w.count(t, "ledger_entry") != entries {
 		t.Error("the withdrawal of somebody unknown made an entry")
 	}
-	if w.open(t, given.Subject, consent.Measure) {
+	if w.open(t, given.Subject, notice.Measure) {
 		t.Error("the gate is open")
 	}
 	// What was taken back can be given again.
 	w.fake.Advance(time.Second)
-	w.choose(t, given.Visitor, consent.Measure)
-	if !w.open(t, given.Subject, consent.Measure) {
+	w.choose(t, given.Visitor, notice.Measure)
+	if !w.open(t, given.Subject, notice.Measure) {
 		t.Error("a new grant does not count")
 	}
 }
 
 func TestANarrowerChoiceClosesTheGate(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	given := w.choose(t, nil, consent.Measure, consent.Predict)
-	if !w.open(t, given.Subject, consent.Predict) {
+	given := w.choose(t, nil, notice.Measure, notice.Predict)
+	if !w.open(t, given.Subject, notice.Predict) {
 		t.Fatal("shut")
 	}
 	w.fake.Advance(time.Second)
-	w.choose(t, given.Visitor, consent.Measure)
-	if w.open(t, given.Subject, consent.Predict) || !w.open(t, given.Subject, consent.Measure) {
+	w.choose(t, given.Visitor, notice.Measure)
+	if w.open(t, given.Subject, notice.Predict) || !w.open(t, given.Subject, notice.Measure) {
 		t.Error("the gate does not fit the second choice")
 	}
 	if !w.bus.has("consent."+given.Subject.String(), `{"withdrawn":["actions","identity","marketing","predict","sales","support"]}`) {
@@ -123,8 +124,8 @@ func TestANarrowerChoiceClosesTheGate(t *testing.T) {
 func TestAWithdrawalThatCannotBeWrittenStillShutsTheGate(t *testing.T) {
 	db := storetest.SQLite(t)
 	w := newWorld(t, db)
-	out := w.choose(t, nil, consent.Measure)
-	if !w.open(t, out.Subject, consent.Measure) {
+	out := w.choose(t, nil, notice.Measure)
+	if !w.open(t, out.Subject, notice.Measure) {
 		t.Fatal("shut")
 	}
 	w.fake.Advance(time.Second)
@@ -136,7 +137,7 @@ func TestAWithdrawalThatCannotBeWrittenStillShutsTheGate(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	w.fake.Advance(time.Hour)
-	if w.open(t, out.Subject, consent.Measure) {
+	if w.open(t, out.Subject, notice.Measure) {
 		t.Error("the gate is open")
 	}
 	w.write(t, func(tx *store.Tx) error {
@@ -144,32 +145,32 @@ func TestAWithdrawalThatCannotBeWrittenStillShutsTheGate(t *testing.T) {
 		return err
 	})
 	w.withdraw(t, *out.Visitor)
-	if w.open(t, out.Subject, consent.Measure) {
+	if w.open(t, out.Subject, notice.Measure) {
 		t.Error("the gate is open after the second try")
 	}
 	w.fake.Advance(time.Second)
-	w.choose(t, out.Visitor, consent.Measure)
-	if !w.open(t, out.Subject, consent.Measure) {
+	w.choose(t, out.Visitor, notice.Measure)
+	if !w.open(t, out.Subject, notice.Measure) {
 		t.Error("the denial outlived a new grant")
 	}
 }
 
 func TestAnotherProcessLearnsOfAWithdrawalByAnnouncementOrInFiveSeconds(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	out := w.choose(t, nil, consent.Measure)
+	out := w.choose(t, nil, notice.Measure)
 	told, untold := w.room(), w.room()
 	for _, r := range []*consent.Room{told, untold} {
-		if _, err := r.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); err != nil {
+		if _, err := r.Gate(t.Context(), w.tenant, out.Subject, notice.Measure); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.withdraw(t, *out.Visitor)
 	told.Invalidate(w.tenant, out.Subject)
-	if _, err := told.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+	if _, err := told.Gate(t.Context(), w.tenant, out.Subject, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 		t.Errorf("who was told: %v", err)
 	}
 	w.fake.Advance(consent.CacheLife)
-	if _, err := untold.Gate(t.Context(), w.tenant, out.Subject, consent.Measure); !fail.Is(err, fail.ConsentRequired) {
+	if _, err := untold.Gate(t.Context(), w.tenant, out.Subject, notice.Measure); !fail.Is(err, fail.ConsentRequired) {
 		t.Errorf("who was not told, after five seconds: %v", err)
 	}
 }
@@ -177,9 +178,9 @@ func TestAnotherProcessLearnsOfAWithdrawalByAnnouncementOrInFiveSeconds(t *testi
 func TestL16_ErasureLeavesNeitherRecordNorReceiptAndTheLogStillHolds(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		out := w.choose(t, nil, consent.Measure)
-		stays := w.choose(t, nil, consent.Measure)
-		w.open(t, out.Subject, consent.Measure)
+		out := w.choose(t, nil, notice.Measure)
+		stays := w.choose(t, nil, notice.Measure)
+		w.open(t, out.Subject, notice.Measure)
 		w.write(t, func(tx *store.Tx) error {
 			if err := w.Erase(t.Context(), tx, []id.Subject{out.Subject}); err != nil {
 				return err
@@ -189,7 +190,7 @@ func TestL16_ErasureLeavesNeitherRecordNorReceiptAndTheLogStillHolds(t *testing.
 		if err := w.vault.Shred(t.Context(), w.tenant, out.Subject); err != nil {
 			t.Fatal(err)
 		}
-		if w.open(t, out.Subject, consent.Measure) {
+		if w.open(t, out.Subject, notice.Measure) {
 			t.Error("the gate is open for an erased subject")
 		}
 		if _, err := w.Receipt(t.Context(), w.tenant, out.Subject, out.RecordID); !fail.Is(err, fail.NotFound) {
@@ -204,11 +205,11 @@ func TestL16_ErasureLeavesNeitherRecordNorReceiptAndTheLogStillHolds(t *testing.
 		// The person's own copy still verifies.
 		w.verified(t, out.Receipt)
 		w.verified(t, stays.Receipt)
-		if !w.open(t, stays.Subject, consent.Measure) {
+		if !w.open(t, stays.Subject, notice.Measure) {
 			t.Error("somebody else's consent is gone")
 		}
 		// The erased cookie starts from nothing.
-		back := w.choose(t, out.Visitor, consent.Measure)
+		back := w.choose(t, out.Visitor, notice.Measure)
 		if *back.Visitor == *out.Visitor || back.Subject == out.Subject {
 			t.Error("the erased visitor came back under the old id")
 		}
@@ -222,14 +223,14 @@ func TestT3_AChoiceThatCrossesAWithdrawalNeverReopensTheGate(t *testing.T) {
 		rounds = 5
 	}
 	for range rounds {
-		first := w.choose(t, nil, consent.Measure)
-		again := w.choice(t, first.Visitor, consent.Measure)
+		first := w.choose(t, nil, notice.Measure)
+		again := w.choice(t, first.Visitor, notice.Measure)
 		var wg sync.WaitGroup
 		var taken, given *consent.Outcome
 		var errs [2]error
 		wg.Go(func() { given, errs[0] = w.Choose(t.Context(), w.tenant, again) })
 		wg.Go(func() {
-			taken, errs[1] = w.Withdraw(t.Context(), w.tenant, withdrawal(*first.Visitor, consent.Measure))
+			taken, errs[1] = w.Withdraw(t.Context(), w.tenant, withdrawal(*first.Visitor, notice.Measure))
 		})
 		wg.Wait()
 		if err := errors.Join(errs[:]...); err != nil {
@@ -243,7 +244,7 @@ func TestT3_AChoiceThatCrossesAWithdrawalNeverReopensTheGate(t *testing.T) {
 		for _, rec := range history {
 			at[rec.ID] = rec.At
 		}
-		if at[taken.RecordID].After(at[given.RecordID]) && w.open(t, first.Subject, consent.Measure) {
+		if at[taken.RecordID].After(at[given.RecordID]) && w.open(t, first.Subject, notice.Measure) {
 			t.Fatal("a choice that was stamped before the withdrawal reopened the gate")
 		}
 	}

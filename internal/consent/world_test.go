@@ -14,6 +14,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
@@ -106,7 +107,7 @@ func (r *recorder) has(topic, data string) bool {
 
 func (w *world) nonce(t testing.TB) string {
 	t.Helper()
-	n, err := w.Nonce(t.Context(), w.tenant, consent.NonceFor{Deployment: site, NoticeID: consent.DefaultNotice, Version: 1, Language: "en"})
+	n, err := w.Nonce(t.Context(), w.tenant, consent.NonceFor{Deployment: site, NoticeID: notice.ID, Version: 1, Language: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func (w *world) choice(t testing.TB, visitor *uuid.UUID, yes ...string) consent.
 		UI:         consent.UI{Component: "banner", Action: "save", DwellMS: 4200, Trusted: true, Viewport: "d"},
 		ClientTime: w.clk.Now().Add(2 * time.Second),
 	}
-	for _, p := range consent.DefaultPurposes() {
+	for _, p := range notice.DefaultPurposes() {
 		c.Purposes[p.ID] = slices.Contains(yes, p.ID)
 	}
 	return c

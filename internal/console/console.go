@@ -26,6 +26,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
+	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
@@ -60,7 +61,7 @@ type Predictions interface {
 
 // Consent shows choices. *consent.Room satisfies it.
 type Consent interface {
-	Purposes(ctx context.Context, t id.Tenant) ([]consent.Purpose, error)
+	Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
 	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)

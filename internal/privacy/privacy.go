@@ -20,6 +20,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/rights"
 	"probity/internal/subject"
 	"probity/verify"
@@ -36,7 +37,7 @@ type Subjects interface {
 
 // Consent shows and takes back choices. *consent.Room satisfies it.
 type Consent interface {
-	Purposes(ctx context.Context, t id.Tenant) ([]consent.Purpose, error)
+	Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	Withdraw(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
 	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)

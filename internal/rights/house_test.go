@@ -14,6 +14,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/rights"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
@@ -87,7 +88,7 @@ func (h *house) newPerson(t testing.TB) person {
 		email: fmt.Sprintf("marked.person.%d@example.org", h.people),
 		phone: fmt.Sprintf("+4670123%04d", h.people),
 	}
-	nonce, err := h.consent.Nonce(t.Context(), h.t, consent.NonceFor{Deployment: deployment, NoticeID: consent.DefaultNotice, Version: 1, Language: "en"})
+	nonce, err := h.consent.Nonce(t.Context(), h.t, consent.NonceFor{Deployment: deployment, NoticeID: notice.ID, Version: 1, Language: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}

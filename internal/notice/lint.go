@@ -1,4 +1,4 @@
-package consent
+package notice
 
 import (
 	"fmt"
@@ -19,34 +19,6 @@ const (
 	maxDescription  = 160 // characters of a purpose's description, shown before the choice
 	maxMeanSentence = 20  // words
 )
-
-// words are what is known of a language.
-type words struct {
-	refusals  []string // labels that may stand on the button that refuses; anything else steers (EDPB 03/2022)
-	vague     []string // phrases that tell nobody what will happen (WP260 §12)
-	profiling []string // how profiling is called by its name
-}
-
-func wordsOf(lang string) words {
-	base, _, _ := strings.Cut(lang, "-")
-	switch base {
-	case "en":
-		return words{
-			refusals: []string{"Reject all", "Refuse all", "Decline all", "Reject"},
-			vague: []string{"improve your experience", "enhance your experience", "personalise your experience",
-				"personalize your experience", "develop new services", "research purposes", "we value your privacy", "and other purposes"},
-			profiling: []string{"profil"},
-		}
-	case "de":
-		return words{
-			refusals: []string{"Alle ablehnen", "Alles ablehnen", "Ablehnen"},
-			vague: []string{"ihr erlebnis", "ihre erfahrung", "nutzererlebnis", "neue dienste entwickeln", "zu forschungszwecken",
-				"ihre privatsphäre ist uns wichtig", "und andere zwecke"},
-			profiling: []string{"profil"},
-		}
-	}
-	return words{}
-}
 
 // Lint returns what is wrong with a notice: texts that are missing, too long or vague, a refusal
 // that is not called one, profiling that is not named, a withdrawal that is not explained, a service
@@ -88,11 +60,11 @@ func Lint(purposes []Purpose, d Draft) []Fault {
 		if !strings.Contains(text.Intro, "{controller}") {
 			add(at+".intro", "The introduction in %s does not name the controller. Put {controller} where its name belongs.", lang)
 		}
-		if known := wordsOf(lang).refusals; known != nil && !slices.Contains(known, text.Labels.Reject) {
+		if known := wordsOf(lang).Refusals; known != nil && !slices.Contains(known, text.Labels.Reject) {
 			add(at+".labels.reject", "The label that refuses in %s must be one of: %s.", lang, strings.Join(known, ", "))
 		}
 		lintPurposes(purposes, lang, text, add)
-		lintWords(lang, text, purposes, add)
+		lintProse(lang, text, purposes, add)
 	}
 	slices.SortStableFunc(out, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
 	return out
@@ -109,22 +81,24 @@ func lintPurposes(purposes []Purpose, lang string, text Text, add func(string, s
 		if n := utf8.RuneCountInString(t.Description); n > maxDescription {
 			add(at, "The description of the purpose %s in %s has %d characters; at most %d can be read before a choice.", p.ID, lang, n, maxDescription)
 		}
-		if known := wordsOf(lang).profiling; p.Profiling && known != nil && find(t.Title+" "+t.Description, known) == "" {
+		if known := wordsOf(lang).Profiling; p.Profiling && known != nil && find(t.Title+" "+t.Description, known) == "" {
 			add(at, "The purpose %s profiles people, but its text in %s does not say so.", p.ID, lang)
 		}
 	}
 }
 
-func lintWords(lang string, text Text, purposes []Purpose, add func(string, string, ...any)) {
+func lintProse(lang string, text Text, purposes []Purpose, add func(string, string, ...any)) {
 	prose := []string{text.Intro, text.WithdrawHint}
 	for _, s := range text.Sections {
-		prose = append(prose, s.Paragraphs...)
+		for _, p := range s.Paragraphs {
+			prose = append(prose, p.Text)
+		}
 	}
 	for _, p := range purposes {
 		prose = append(prose, p.Texts[lang].Title, p.Texts[lang].Description)
 	}
 	for _, s := range prose {
-		if word := find(s, wordsOf(lang).vague); word != "" {
+		if word := find(s, wordsOf(lang).Vague); word != "" {
 			add("texts."+lang, "The notice in %s says %q, which tells nobody what will happen.", lang, word)
 		}
 	}
@@ -178,12 +152,4 @@ func validLanguage(s string) bool {
 		}
 	}
 	return true
-}
-
-func (l Labels) byName() map[string]string {
-	return map[string]string{
-		"accept": l.Accept, "reject": l.Reject, "settings": l.Settings, "save": l.Save, "back": l.Back, "on": l.On, "off": l.Off,
-		"close": l.Close, "saved": l.Saved, "manage": l.Manage, "withdraw_all": l.WithdrawAll, "current": l.Current,
-		"details": l.Details, "gpc": l.GPC,
-	}
 }
