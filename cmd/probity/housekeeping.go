@@ -30,6 +30,11 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 		}
 		r.train(ctx)
 		r.rotateKeys(ctx) // an epoch may be shorter than the other chores' cadence
+		r.forEachTenant(ctx, "hear of consents that changed elsewhere", r.consent.Refresh)
+		r.forEachTenant(ctx, "end consents that ran out", func(ctx context.Context, t id.Tenant) error {
+			_, err := r.consent.Expire(ctx, t, 1000)
+			return err
+		})
 		if round%int(seldom/often) != 0 {
 			continue
 		}
@@ -37,10 +42,6 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 			name string
 			do   func(context.Context, id.Tenant) error
 		}{
-			{"end consents that ran out", func(ctx context.Context, t id.Tenant) error {
-				_, err := r.consent.Expire(ctx, t, 1000)
-				return err
-			}},
 			{"forget used nonces", func(ctx context.Context, t id.Tenant) error {
 				_, err := r.consent.Sweep(ctx, t)
 				return err

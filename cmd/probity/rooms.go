@@ -90,12 +90,13 @@ func (r *rooms) follow(ctx context.Context, s *settings) error {
 	partition := func(t id.Tenant, sub id.Subject) int { return collect.Partition(t, sub, r.stream.Partitions()) }
 	r.worker = worker.New(worker.Deps{
 		DB: r.db, Log: r.stream, Bus: r.stream, Records: records{r.engines}, Journey: r.journey,
-		Consent: r.consent, People: r.subjects, Predict: r.predict, Tenants: r.tenants,
+		Consent: r.consent, People: r.subjects, Predict: r.predict, Merged: r.consent.Merged, Tenants: r.tenants,
 		Partition: partition, Clock: r.clock, Logger: r.log,
 	}, worker.Options{Partitions: r.stream.Partitions()})
 	if err := r.worker.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate worker: %w", err)
 	}
+	r.consent.OnChange(r.worker.Recheck) // what another process recorded, even if its message was lost
 	r.collector = collect.New(collect.Deps{
 		Deployments: r.org, Subjects: r.subjects, Gate: r.consent, Sealer: r.keys,
 		Log: admitted{r.worker, r.stream}, Clock: r.clock, Logger: r.log, Partitions: r.stream.Partitions(),

@@ -348,7 +348,7 @@ func (r *Room) announce(t id.Tenant, members []id.Subject, closed []string, know
 
 func (r *Room) tell(topic string, message map[string]any) {
 	if data, err := json.Marshal(message); err == nil {
-		// Fire and forget: who misses it learns of the change after CacheLife.
+		// Fire and forget: who misses it learns of the change after 2×CacheLife.
 		_ = r.bus.Publish(topic, data)
 	}
 }

@@ -26,7 +26,7 @@ func (r *Room) EnsureDefaultsFor(ctx context.Context, t id.Tenant, f notice.Fact
 		return nil
 	}
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		set, err := readSettings(ctx, tx, r.clk.Now())
+		set, err := r.readSettings(ctx, tx, r.clk.Now())
 		if err != nil {
 			return err
 		}

@@ -16,27 +16,28 @@ const entrySchema = "probity/consent/1"
 // the W3C Data Privacy Vocabulary. It is sealed under the person's key, except for a refusal by
 // somebody unknown, which holds nothing personal.
 type entry struct {
-	Schema     string         `json:"schema"`
-	ID         string         `json:"id"`
-	Type       string         `json:"type"`
-	Subject    string         `json:"subject,omitempty"` // random reference
-	Site       string         `json:"site"`              // deployment
-	Source     string         `json:"source"`
-	Purposes   []entryPurpose `json:"purposes"`
-	Notice     *entryNotice   `json:"notice,omitempty"`
-	Served     *entryServed   `json:"served,omitempty"`
-	UI         *UI            `json:"ui,omitempty"`
-	Signals    entrySignals   `json:"signals"`
-	Conflicts  bool           `json:"conflicts_with_gpc"`
-	Conditions []string       `json:"conditional_services"` // services that are given only on consent
-	ValidUntil string         `json:"valid_until,omitempty"`
-	ClientTime string         `json:"client_time,omitempty"`
-	Skewed     bool           `json:"client_clock_skewed"`
-	ServerTime string         `json:"server_time"`
-	PrevID     string         `json:"prev_id,omitempty"`
-	Withdrawal string         `json:"withdrawal_method"`
-	Law        string         `json:"jurisdiction"`
-	Actor      string         `json:"actor"`
+	Schema     string          `json:"schema"`
+	ID         string          `json:"id"`
+	Type       string          `json:"type"`
+	Subject    string          `json:"subject,omitempty"` // random reference
+	Site       string          `json:"site"`              // deployment
+	Source     string          `json:"source"`
+	Purposes   []entryPurpose  `json:"purposes"`
+	Notice     *entryNotice    `json:"notice,omitempty"`
+	Served     *entryServed    `json:"served,omitempty"`
+	UI         *UI             `json:"ui,omitempty"`
+	Signals    entrySignals    `json:"signals"`
+	Conflicts  bool            `json:"conflicts_with_gpc"`
+	Conflict   []entryConflict `json:"conflict,omitempty"`   // of a merge
+	Conditions []string        `json:"conditional_services"` // services that are given only on consent
+	ValidUntil string          `json:"valid_until,omitempty"`
+	ClientTime string          `json:"client_time,omitempty"`
+	Skewed     bool            `json:"client_clock_skewed"`
+	ServerTime string          `json:"server_time"`
+	PrevID     string          `json:"prev_id,omitempty"`
+	Withdrawal string          `json:"withdrawal_method"`
+	Law        string          `json:"jurisdiction"`
+	Actor      string          `json:"actor"`
 }
 
 type entryPurpose struct {

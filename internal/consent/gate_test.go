@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -221,8 +222,11 @@ func TestL29_MergingNeverWidensConsent(t *testing.T) {
 		for _, out := range []*consent.Outcome{laptop, phone} {
 			w.open(t, out.Subject, notice.Measure) // cached from before the merge
 			w.write(t, func(tx *store.Tx) error {
-				_, err := w.subjects.Identify(t.Context(), tx, out.Subject, map[subject.Kind]string{subject.Email: "ann@example.org"})
-				return err
+				merged, err := w.subjects.Identify(t.Context(), tx, out.Subject, map[subject.Kind]string{subject.Email: "ann@example.org"})
+				if err != nil || len(merged) == 0 {
+					return err
+				}
+				return w.Merged(t.Context(), tx, out.Subject)
 			})
 		}
 		for _, c := range []struct {
@@ -247,6 +251,34 @@ func TestL29_MergingNeverWidensConsent(t *testing.T) {
 		}
 		if st := states[notice.Predict]; st.Status != consent.Refused || !st.Elsewhere || st.RecordID != phone.RecordID {
 			t.Errorf("the state does not say which device refused: %+v", st)
+		}
+		// The conflict is in the ledger, sealed for each device that lost something, and changes no state.
+		for _, c := range []struct {
+			who      *consent.Outcome
+			lost     string
+			deciding uuid.UUID
+		}{{laptop, notice.Predict, phone.RecordID}, {phone, notice.Support, laptop.RecordID}} {
+			history, err := w.History(t.Context(), w.tenant, []id.Subject{c.who.Subject})
+			if err != nil || len(history) != 2 || history[1].Kind != "consent.conflict" || len(history[1].Effects) != 0 {
+				t.Fatalf("the history is %+v, %v", history, err)
+			}
+			receipt, err := w.Receipt(t.Context(), w.tenant, c.who.Subject, history[1].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []any{map[string]any{
+				"purpose": c.lost, "here": "ConsentGiven", "elsewhere": "ConsentRefused", "effective": "ConsentRefused",
+				"decides": c.deciding.String(),
+			}}
+			if got := w.verified(t, receipt)["conflict"]; !reflect.DeepEqual(got, want) {
+				t.Errorf("the entry says %v, want %v", got, want)
+			}
+			if !w.bus.has("consent."+c.who.Subject.String(), `{"withdrawn":["`+c.lost+`"]}`) {
+				t.Errorf("open pages are not told that %s is closed", c.lost)
+			}
+		}
+		if err := w.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
 		}
 		// A withdrawal on one device closes the other at once.
 		w.fake.Advance(time.Second)

@@ -26,7 +26,7 @@ import (
 // Errors: fail.Invalid naming what the draft lacks; see notice.Lint and notice.Draft.
 func (r *Room) Publish(ctx context.Context, t id.Tenant, d notice.Draft) (version int, err error) {
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		set, err := readSettings(ctx, tx, r.clk.Now())
+		set, err := r.readSettings(ctx, tx, r.clk.Now())
 		if err != nil {
 			return err
 		}

@@ -31,8 +31,8 @@ import (
 const (
 	Validity      = 182 * 24 * time.Hour // how long a grant and a refusal live, both the same
 	NonceLife     = 24 * time.Hour       // from showing a notice to the choice
-	CacheLife     = 5 * time.Second      // after it a choice recorded by another process counts here, announced or not
-	stateLife     = time.Minute          // after it a merge made by another process counts here, announced or not
+	CacheLife     = time.Second / 2      // a choice recorded by another process counts here after twice as long at the latest, announced or not
+	stateLife     = time.Minute          // after it a state is read again whatever was heard
 	cacheSubjects = 1 << 14              // states remembered at least, about 1 KB each
 )
 
@@ -60,10 +60,12 @@ type Room struct {
 
 	settings *recent.Cache[id.Tenant, *settings]
 	gate     *gate
+	expired  *recent.Cache[id.Tenant, time.Time]      // up to when everything that ran out is recorded
+	changed  func(t id.Tenant, subjects []id.Subject) // nil: nobody waits to hear of changes
 }
 
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a
-// choice after CacheLife. Call Migrate before anything else.
+// choice after 2×CacheLife. Call Migrate before anything else.
 func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk clock.Clock, bus Publisher) *Room {
 	r := &Room{
 		db:       db,
@@ -74,6 +76,7 @@ func New(db *store.DB, l *ledger.Ledger, subjects *subject.Room, keys Keys, clk 
 		bus:      bus,
 		settings: recent.New[id.Tenant, *settings](1024),
 		gate:     newGate(),
+		expired:  recent.New[id.Tenant, time.Time](1024),
 	}
 	subjects.Watch(r.gate.drop)
 	return r

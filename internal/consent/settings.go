@@ -18,18 +18,28 @@ import (
 )
 
 // settingsLife is how long an organisation's purposes, notices and declarations are believed
-// without reading them again. What this process publishes counts at once.
-const settingsLife = CacheLife
+// without reading them again, as long as its log tells of no change. What this process publishes
+// counts at once.
+const settingsLife = time.Minute
 
-// settings is an immutable snapshot of what an organisation published, and how far its consent
-// records were seen when it was taken.
+// settings is an immutable snapshot of what an organisation published, and how far its log was seen
+// when it was taken.
 type settings struct {
-	loaded       time.Time
-	seen         int64            // newest ledger index among the consent records; -1: none
+	loaded       time.Time        // when all of it was read
+	checked      time.Time        // when the log was last looked at for what changes it
+	upto         int64            // entries of the log that were seen
 	renewing     atomic.Bool      // somebody is taking the next snapshot
 	purposes     []notice.Purpose // in the order shown
 	notices      []edition        // oldest first
 	declarations []Declared
+}
+
+// unchanged returns the same settings as they are after another look at the log.
+func (s *settings) unchanged(now time.Time, upto int64) *settings {
+	return &settings{
+		loaded: s.loaded, checked: now, upto: upto,
+		purposes: s.purposes, notices: s.notices, declarations: s.declarations,
+	}
 }
 
 // edition is one published notice in one language, without its artefact.
@@ -153,18 +163,19 @@ func (s *settings) heldAt(record, purpose string, at time.Time) bool {
 	return false
 }
 
-// tenant returns the settings, from memory if they are fresh. Taking a new snapshot also drops the
-// cached states of people about whom another process recorded something since the last one. While
-// one caller takes it, the others go on with the old one for one more CacheLife at most.
+// tenant returns the settings, from memory if the log was looked at a moment ago. Looking also drops
+// the cached states of people about whom another process recorded something since, whether that was
+// announced or not. While one caller looks, the others go on with the old answer for one more
+// CacheLife at most: so whatever was recorded anywhere counts everywhere after 2×CacheLife.
 func (r *Room) tenant(ctx context.Context, t id.Tenant) (*settings, error) {
 	now := r.clk.Now()
 	old, ok := r.settings.Get(t)
 	if ok {
-		age := now.Sub(old.loaded)
-		if age >= 0 && age < settingsLife {
+		age := now.Sub(old.checked)
+		if age >= 0 && age < CacheLife {
 			return old, nil
 		}
-		if !old.renewing.CompareAndSwap(false, true) && age >= 0 && age < 2*settingsLife {
+		if !old.renewing.CompareAndSwap(false, true) && age >= 0 && age < 2*CacheLife {
 			return old, nil
 		}
 	}
@@ -182,64 +193,102 @@ func (r *Room) tenant(ctx context.Context, t id.Tenant) (*settings, error) {
 		r.gate.drop(t, changed)
 	}
 	r.settings.Put(t, s, epoch)
+	if len(changed) > 0 && r.changed != nil {
+		r.changed(t, changed)
+	}
 	return s, nil
 }
+
+// Refresh looks at the organisation's log for what other processes recorded, as every question at the
+// gate does that comes later than CacheLife after the last look. Call it every now and then, so that
+// those who wait for OnChange hear of changes although nobody asks.
+func (r *Room) Refresh(ctx context.Context, t id.Tenant) error {
+	_, err := r.tenant(ctx, t)
+	return err
+}
+
+// OnChange has fn called with the subjects about whom another process recorded something, whether or
+// not its announcement arrived. fn must be quick and must not call the room. Set it before use.
+func (r *Room) OnChange(fn func(t id.Tenant, subjects []id.Subject)) { r.changed = fn }
 
 // maxChanged is how many changed subjects are dropped one by one; more clear the cache.
 const maxChanged = 1000
 
-// snapshot reads the settings, and the subjects whose state changed since the old snapshot: their
-// whole persons, because a refusal on one device closes the others. changed is nil if that can't be
-// told, which asks for everything to be dropped.
+// snapshot returns the settings after a look at the log: the old ones if nothing was published or
+// declared since. changed are the subjects whose state changed, with their whole persons, because a
+// refusal on one device closes the others. It is nil if that can't be told, which asks for everything
+// to be dropped.
 func (r *Room) snapshot(ctx context.Context, t id.Tenant, old *settings, now time.Time) (s *settings, changed []id.Subject, err error) {
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		changed = nil
-		if s, err = readSettings(ctx, tx, now); err != nil {
+		s, changed = nil, nil
+		if old == nil || now.Sub(old.loaded) < 0 {
+			s, err = r.readSettings(ctx, tx, now)
 			return err
 		}
-		if old == nil || len(old.notices) != len(s.notices) {
-			return nil // a new notice may suspend anybody's grant
-		}
-		recorded, err := recordedAfter(ctx, tx, old.seen)
-		if err != nil || len(recorded) > maxChanged {
+		news, size, err := r.ledger.Since(ctx, tx, old.upto, maxChanged+1)
+		if err != nil {
 			return err
 		}
+		known := size >= old.upto && len(news) <= maxChanged
+		published := now.Sub(old.loaded) >= settingsLife
 		changed = []id.Subject{}
-		for _, one := range recorded {
-			members, err := r.subjects.Person(ctx, tx, one)
-			if err != nil {
+		for _, n := range news {
+			switch area, _, _ := strings.Cut(n.Kind, "."); area {
+			case "consent":
+				if !n.Subject.IsZero() {
+					changed = append(changed, n.Subject)
+				}
+			case "erasure", "payload":
+				known = false // whose it was, nobody knows any more
+			case "rights", "model", "breach", "clock", "override":
+			default:
+				published = true
+			}
+		}
+		if published || !known {
+			if s, err = r.readSettings(ctx, tx, now); err != nil {
 				return err
 			}
-			changed = append(changed, members...)
+			// A new notice may suspend anybody's grant.
+			known = known && len(old.notices) == len(s.notices)
+		} else {
+			s = old.unchanged(now, size)
 		}
-		return nil
+		if !known {
+			changed = nil
+			return nil
+		}
+		return r.wholePersons(ctx, tx, &changed)
 	})
 	return s, changed, err
 }
 
-// recordedAfter returns the subjects with records beyond a ledger index, at most maxChanged+1.
-func recordedAfter(ctx context.Context, tx *store.Tx, seen int64) ([]id.Subject, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT DISTINCT subject FROM consent_record
-		WHERE tenant_id = $1 AND ledger > $2 LIMIT $3`, tx.TenantID(), seen, maxChanged+1)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []id.Subject
-	for rows.Next() {
-		var s id.Subject
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
+// wholePersons adds the other subjects of the same persons.
+func (r *Room) wholePersons(ctx context.Context, tx *store.Tx, subjects *[]id.Subject) error {
+	seen := make(map[id.Subject]bool, len(*subjects))
+	all := []id.Subject{}
+	for _, one := range *subjects {
+		if seen[one] {
+			continue
 		}
-		out = append(out, s)
+		members, err := r.subjects.Person(ctx, tx, one)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			if !seen[m] {
+				seen[m] = true
+				all = append(all, m)
+			}
+		}
 	}
-	return out, rows.Err()
+	*subjects = all
+	return nil
 }
 
-func readSettings(ctx context.Context, tx *store.Tx, now time.Time) (*settings, error) {
-	s := &settings{loaded: now}
-	if err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), -1) FROM consent_record WHERE tenant_id = $1`, tx.TenantID()).Scan(&s.seen); err != nil {
+func (r *Room) readSettings(ctx context.Context, tx *store.Tx, now time.Time) (s *settings, err error) {
+	s = &settings{loaded: now, checked: now}
+	if s.upto, err = r.ledger.Size(ctx, tx); err != nil {
 		return nil, err
 	}
 	if err := s.readPurposes(ctx, tx); err != nil {

@@ -211,7 +211,8 @@ func (r *Room) closed(ctx context.Context, tx *store.Tx, set *settings, s id.Sub
 
 // Expire records the end of validity of grants that ran out, so that the ledger says it too. The
 // gate needs no such record: it looks at the time. It returns how many records it wrote, at most
-// limit; call it again until it returns less.
+// limit; call it again until it returns less. It looks at what has run out since its last look, so
+// that it can be called often.
 func (r *Room) Expire(ctx context.Context, t id.Tenant, limit int) (int, error) {
 	set, err := r.tenant(ctx, t)
 	if err != nil {
@@ -219,21 +220,25 @@ func (r *Room) Expire(ctx context.Context, t id.Tenant, limit int) (int, error) 
 	}
 	now := r.clk.Now().UTC().Truncate(time.Microsecond)
 	written := 0
+	// What ends is known long before, but for what an import brings: a day is looked at again.
+	looked, _ := r.expired.Get(t)
+	looked = looked.Add(-24 * time.Hour)
 	// Nothing is due as a rule: look without holding up those who write.
 	var due []Record
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		due, err = ranOut(ctx, tx, now, 1)
+		due, err = ranOut(ctx, tx, looked, now, 1)
 		return err
 	})
 	if err != nil {
 		return 0, unavailable(err, "look for expired consent")
 	}
 	if len(due) == 0 {
+		r.expired.Put(t, now, r.expired.Epoch())
 		return 0, nil
 	}
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		written = 0
-		due, err := ranOut(ctx, tx, now, limit)
+		due, err := ranOut(ctx, tx, looked, now, limit)
 		if err != nil {
 			return err
 		}
@@ -266,14 +271,15 @@ func (r *Room) Expire(ctx context.Context, t id.Tenant, limit int) (int, error) 
 	return written, nil
 }
 
-// ranOut returns the newest records of subjects whose validity is over.
-func ranOut(ctx context.Context, tx *store.Tx, now time.Time, limit int) ([]Record, error) {
+// ranOut returns the newest records of subjects whose validity ended after one instant and until
+// another.
+func ranOut(ctx context.Context, tx *store.Tx, after, now time.Time, limit int) ([]Record, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT `+recordColumns+` FROM consent_record a
-		WHERE tenant_id = $1 AND kind = $2 AND until <= $3 AND NOT EXISTS (
+		WHERE tenant_id = $1 AND kind IN ($2, $7) AND until > $5 AND until <= $3 AND NOT EXISTS (
 			SELECT 1 FROM consent_record b
-			WHERE b.tenant_id = a.tenant_id AND b.subject = a.subject AND b.ledger > a.ledger)
-		ORDER BY until, ledger LIMIT $4`, tx.TenantID(), ledger.ConsentGiven, now.UnixMicro(), limit)
+			WHERE b.tenant_id = a.tenant_id AND b.subject = a.subject AND b.ledger > a.ledger AND b.kind <> $6)
+		ORDER BY until, ledger LIMIT $4`, tx.TenantID(), ledger.ConsentGiven, now.UnixMicro(), limit, after.UnixMicro(), ledger.ConsentConflict, ledger.ConsentImported)
 	if err != nil {
 		return nil, err
 	}

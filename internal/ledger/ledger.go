@@ -35,6 +35,7 @@ const (
 	ConsentExpired    = "consent.expired"
 	ConsentObjected   = "consent.objected"
 	ConsentImported   = "consent.imported"
+	ConsentConflict   = "consent.conflict"
 	PurposesPublished = "purposes.published"
 	NoticePublished   = "notice.published"
 	BasisDeclared     = "basis.declared"

@@ -213,6 +213,14 @@ func (w *Worker) Forget(t id.Tenant, subjects ...id.Subject) {
 // bus does the same in every process.
 func (w *Worker) PlanChanged(t id.Tenant) { w.plans.drop(t) }
 
+// Recheck has the worker take back what the subjects no longer allow, without waiting for it. The
+// message inval.<tenant> with why "consent" does the same.
+func (w *Worker) Recheck(t id.Tenant, subjects []id.Subject) {
+	for _, s := range subjects {
+		w.recheck(t, s)
+	}
+}
+
 // recheck has the loop take back what the subject no longer allows. It does not wait: whoever sends
 // messages over the bus must not be kept.
 func (w *Worker) recheck(t id.Tenant, s id.Subject) {

@@ -83,6 +83,9 @@ type Deps struct {
 	Consent Consent
 	People  People
 	Predict Predictor // nil: nothing is predicted
+	// Merged is told, in the transaction that did it, whom a subject was merged with: consent.Room.Merged.
+	// nil: nobody is.
+	Merged func(ctx context.Context, tx *store.Tx, s id.Subject) error
 	// Tenants lists the organisations, for the clock that ends sessions.
 	Tenants func(ctx context.Context) ([]id.Tenant, error)
 	// Partition tells which partition a subject's records go to. It is the one that collect uses.

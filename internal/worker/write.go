@@ -111,6 +111,11 @@ func (w *Worker) save(ctx context.Context, tx *store.Tx, part tenantGroups, merg
 			}
 			if len(others) > 0 {
 				*merged = append(*merged, merge{part.tenant, append([]id.Subject{g.subject}, others...)})
+				if w.Merged != nil {
+					if err := w.Merged(ctx, tx, g.subject); err != nil {
+						return fmt.Errorf("note what a merge closed: %w", err)
+					}
+				}
 			}
 		}
 		for i := range g.visits {
