@@ -11,7 +11,10 @@
 package sdk
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"fmt"
 	"io/fs"
 )
 
@@ -21,6 +24,22 @@ import (
 //
 //go:embed dist
 var Files embed.FS
+
+// Version names the SDK by its content: the first 12 hex digits of a SHA-256 over the names and
+// digests of all bundled files.
+func Version() string {
+	h := sha256.New()
+	_ = fs.WalkDir(Files, "dist", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(Files, path)
+		sum := sha256.Sum256(body)
+		fmt.Fprintf(h, "%s %x\n", path, sum)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
 
 // File returns the content of the bundled file with this base name, such as "banner.css", and
 // whether there is one.

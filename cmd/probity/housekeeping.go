@@ -25,9 +25,13 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 	for round := 0; ; round++ {
 		select {
 		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), often)
+			r.forEachTenant(last, "count the notices served", r.consent.FlushShown)
+			cancel()
 			return nil
 		case <-ticker.C:
 		}
+		r.forEachTenant(ctx, "count the notices served", r.consent.FlushShown)
 		r.train(ctx)
 		r.rotateKeys(ctx) // an epoch may be shorter than the other chores' cadence
 		r.forEachTenant(ctx, "hear of consents that changed elsewhere", r.consent.Refresh)

@@ -22,6 +22,7 @@ import (
 	"probity/internal/stream"
 	"probity/internal/subject"
 	"probity/internal/worker"
+	"probity/sdk"
 )
 
 // rooms are the rooms of the house, wired to the engines and to each other.
@@ -46,6 +47,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	r.ledger = ledger.New(e.db, e.keys, e.clock, logOrigin(s.PublicURL))
 	r.subjects = subject.New(e.db, e.keys, e.clock)
 	r.consent = consent.New(e.db, r.ledger, r.subjects, e.keys, e.clock, busOf(e.stream))
+	r.consent.Describe(terms(s))
 	r.predict = predict.New(e.db, e.clock, r.mayPredict, predict.Options{Keys: e.keys, Logger: e.log})
 	var err error
 	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
@@ -83,6 +85,20 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		return nil, err
 	}
 	return r, r.predict.Load(ctx)
+}
+
+// terms are what every entry of consent says about this installation.
+func terms(s *settings) consent.Terms {
+	f := consent.Terms{
+		Jurisdiction: s.Jurisdiction, Storage: s.StorageLocation, Retention: s.Retention,
+		Build: consent.Build{Version: sdk.Version(), Files: map[string][]byte{}},
+	}
+	for _, name := range []string{"banner.js", "banner.css"} {
+		if body, ok := sdk.File(name); ok {
+			f.Build.Files[name] = body
+		}
+	}
+	return f
 }
 
 // follow adds what needs the log: the edge and the worker.

@@ -38,6 +38,10 @@ type settings struct {
 	KEKEpoch time.Duration `name:"kek-epoch" env:"PROBITY_KEK_EPOCH" default:"168h" help:"Age at which an organisation's key is replaced and destroyed: the erasure horizon of key backups."`
 	LogLevel slog.Level    `env:"PROBITY_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 
+	Jurisdiction    string `env:"PROBITY_JURISDICTION" default:"EU" placeholder:"CODE" help:"Whose law consent is recorded under: a country code, or EU."`
+	StorageLocation string `env:"PROBITY_STORAGE_LOCATION" default:"self-hosted" placeholder:"CODE" help:"Where the data lies, as consent records and their exports say it; best a country code."`
+	Retention       string `env:"PROBITY_RETENTION" default:"P182D" placeholder:"DURATION" help:"How long data that rests on consent is kept, as consent records say it (ISO 8601)."`
+
 	DebugListen string `env:"PROBITY_DEBUG_LISTEN" placeholder:"ADDR" help:"Serve profiles (pprof) on this loopback address; off by default."`
 
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
@@ -150,6 +154,7 @@ func (c *configCommand) Run() error {
 		{"store", redactURL(c.storeURL())}, {"vault", redactURL(c.vaultURL())}, {"root-key", c.rootKeyFile()},
 		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
 		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
+		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
@@ -24,13 +26,37 @@ func (r *Room) Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 	}
 	b := verify.NewBundle(key)
 	for i := range records {
-		receipt, err := r.receipt(ctx, t, &records[i])
+		rec := &records[i]
+		receipt, err := r.receipt(ctx, t, rec)
 		if err != nil {
 			return nil, err
+		}
+		if rec.Served >= 0 {
+			before, err := r.servedReceipt(ctx, t, rec, receipt)
+			if err != nil {
+				return nil, err
+			}
+			b.Receipts = append(b.Receipts, *before)
 		}
 		b.Receipts = append(b.Receipts, *receipt)
 	}
 	return b, nil
+}
+
+// servedReceipt proves the entry that says which notice was served before the choice that the
+// receipt proves.
+func (r *Room) servedReceipt(ctx context.Context, t id.Tenant, rec *Record, choice *verify.Receipt) (*verify.Receipt, error) {
+	var e entry
+	if err := json.Unmarshal(choice.Entry, &e); err != nil || e.Served == nil {
+		return nil, fmt.Errorf("the ledger entry %d does not say what was served", rec.Ledger)
+	}
+	which, err := uuid.Parse(e.Served.ID)
+	if err != nil {
+		return nil, fmt.Errorf("the ledger entry %d names no entry of what was served", rec.Ledger)
+	}
+	return r.ledger.Receipt(ctx, t, rec.Served, func(sealed []byte) ([]byte, error) {
+		return r.keys.Open(ctx, t, rec.Subject, entryAAD(t, rec.Subject, which), sealed)
+	})
 }
 
 // Mismatch is a record that does not say what its entry in the ledger says.
@@ -131,10 +157,39 @@ func (r *Room) compare(ctx context.Context, t id.Tenant, rec *Record) error {
 	case len(e.Purposes) != len(rec.Effects):
 		return bad("%d purposes were logged", len(e.Purposes))
 	}
+	if rec.Served >= 0 {
+		if detail, err := r.compareServed(ctx, t, rec, receipt, &e); err != nil {
+			return err
+		} else if detail != "" {
+			return bad("%s", detail)
+		}
+	}
 	for i, ef := range rec.Effects {
 		if e.Purposes[i].ID != ef.Purpose || e.Purposes[i].State != ef.Status {
 			return bad("%s was logged as %s", e.Purposes[i].ID, e.Purposes[i].State)
 		}
 	}
 	return nil
+}
+
+// compareServed tells what is wrong with the entry that says what was served before a choice.
+func (r *Room) compareServed(ctx context.Context, t id.Tenant, rec *Record, choice *verify.Receipt, e *entry) (detail string, err error) {
+	before, err := r.servedReceipt(ctx, t, rec, choice)
+	switch {
+	case fail.Is(err, fail.Unavailable):
+		return "", err
+	case err != nil:
+		return fmt.Sprintf("the notice served before it: %v", err), nil
+	}
+	if _, _, err := before.Check(before.VerifierKey); err != nil {
+		return fmt.Sprintf("the notice served before it: %v", err), nil
+	}
+	var s served
+	if err := json.Unmarshal(before.Entry, &s); err != nil {
+		return "the entry of the notice served can't be read", nil
+	}
+	if s.ID != e.Served.ID || s.Nonce != e.Served.Nonce || rec.Served >= rec.Ledger {
+		return "another notice was served before it", nil
+	}
+	return "", nil
 }

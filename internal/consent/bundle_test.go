@@ -36,7 +36,7 @@ func TestL26_ABundleOfOnePersonVerifiesOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Entries) != 2 || report.Entries[0].Kind != "consent.given" || report.Entries[1].Kind != "consent.withdrawn" {
+	if len(report.Entries) != 3 || report.Entries[0].Kind != "notice.served" || report.Entries[1].Kind != "consent.given" || report.Entries[2].Kind != "consent.withdrawn" {
 		t.Errorf("the report is %+v", report)
 	}
 }
@@ -50,6 +50,7 @@ func TestAnAuditFindsARecordThatIsNotWhatThePersonChose(t *testing.T) {
 			{"a grant was prolonged", `UPDATE consent_record SET until = 0 WHERE tenant_id = $1`},
 			{"another notice", `UPDATE consent_record SET version = 2 WHERE tenant_id = $1`},
 			{"the record was moved to another entry", `UPDATE consent_record SET ledger = 0 WHERE tenant_id = $1`},
+			{"another notice was served", `UPDATE consent_record SET served = 0 WHERE tenant_id = $1`},
 			{"the record was moved beyond the log", `UPDATE consent_record SET ledger = 99 WHERE tenant_id = $1`},
 		} {
 			t.Run(c.name, func(t *testing.T) {

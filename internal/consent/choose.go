@@ -247,11 +247,9 @@ func (w *writing) write(ctx context.Context, tx *store.Tx) error {
 	}
 	e := w.entry()
 	if w.subject.IsZero() {
-		payload, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		w.record.Ledger, err = r.ledger.Append(ctx, tx, ledger.Entry{Kind: w.record.Kind, Payload: payload})
+		r.complete(e, w.tenant)
+		first, n, err := r.log(ctx, tx, &w.record, e)
+		w.record.Ledger = first + n - 1
 		return err
 	}
 	if w.known {
@@ -273,7 +271,7 @@ func (w *writing) entry() *entry {
 	c := w.choice
 	e := newEntry(&w.record)
 	e.Notice = &entryNotice{ID: w.shown.ID, Version: w.shown.Version, TextSHA256: w.shown.SHA256, Language: w.shown.Language}
-	e.Served = &entryServed{Nonce: hex.EncodeToString(w.nonce.digest), IssuedAt: w.nonce.at.Format(timeFormat), DwellMS: c.UI.DwellMS}
+	e.Served = &entryServed{ID: id.New().String(), Nonce: hex.EncodeToString(w.nonce.digest), IssuedAt: w.nonce.at.Format(timeFormat), DwellMS: c.UI.DwellMS}
 	e.UI = &c.UI
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}
 	e.setClientTime(c.ClientTime, w.record.At)
@@ -297,20 +295,14 @@ func (r *Room) append(ctx context.Context, tx *store.Tx, rec *Record, e *entry, 
 	if n := len(earlier); n > 0 {
 		e.PrevID = earlier[n-1].ID.String()
 	}
-	payload, err := json.Marshal(e)
+	r.complete(e, t)
+	first, n, err := r.log(ctx, tx, rec, e)
 	if err != nil {
 		return err
 	}
-	rec.Ledger, err = r.ledger.Append(ctx, tx, ledger.Entry{
-		Kind:    rec.Kind,
-		Payload: payload,
-		Subject: rec.Subject,
-		Seal: func(plain []byte) ([]byte, error) {
-			return r.keys.Seal(ctx, t, rec.Subject, entryAAD(t, rec.Subject, rec.ID), plain)
-		},
-	})
-	if err != nil {
-		return err
+	rec.Ledger, rec.Served = first+n-1, -1
+	if n > 1 {
+		rec.Served = first
 	}
 	if err := insertRecord(ctx, tx, rec); err != nil {
 		return err

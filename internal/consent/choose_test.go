@@ -89,6 +89,7 @@ func TestS6_AGrantOpensTheGateForWhatWasGrantedAndNothingElse(t *testing.T) {
 
 func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
+	w.Describe(consent.Terms{Jurisdiction: "DE", Storage: "DE", Retention: "P90D", Build: build})
 	first := w.choose(t, nil, notice.Measure)
 	w.fake.Advance(time.Minute)
 	c := w.choice(t, first.Visitor, notice.Measure, notice.Actions)
@@ -102,25 +103,32 @@ func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := w.verified(t, out.Receipt)
+	config := w.configDigest(t)
 	served, _ := got["served"].(map[string]any)
 	if served == nil || len(served["nonce"].(string)) != 32 {
 		t.Errorf("L4: the entry does not say what was served: %v", got["served"])
 	} else {
 		delete(served, "nonce")
+		if which, err := uuid.Parse(served["id"].(string)); err != nil || which == out.RecordID {
+			t.Errorf("L4: the entry of the notice served is %v, %v", served["id"], err)
+		}
+		delete(served, "id")
 	}
 	want := `{
 			"schema": "probity/consent/1", "id": "` + out.RecordID.String() + `", "type": "consent.given",
 			"subject": "` + out.Subject.String() + `", "site": "` + site.String() + `", "source": "banner",
 			"purposes": [
-				{"id": "actions", "state": "ConsentGiven", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "identity", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "marketing", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "measure", "state": "ConsentGiven", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "predict", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "sales", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false},
-				{"id": "support", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false}
+				{"id": "actions", "state": "ConsentGiven", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "identity", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "marketing", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "measure", "state": "ConsentGiven", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "predict", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "sales", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
+				{"id": "support", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1}
 			],
-			"notice": {"id": "privacy", "version": 1, "text_sha256": "` + notice.SHA256 + `", "language": "en"},
+			"notice": {"id": "privacy", "version": 1, "text_sha256": "` + notice.SHA256 + `", "layout_sha256": "` + sha(build.Files["banner.css"]) + `", "language": "en"},
+			"build": {"banner_sha256": "` + sha(build.Files["banner.js"]) + `", "config_sha256": "` + config + `", "sdk_version": "1a2b3c"},
+			"controller_id": "` + w.tenant.String() + `", "recipients_version": "privacy/1", "storage_location": "DE", "retention": "P90D", "tc_string": "none",
 			"served": {"issued_at": "2026-11-22T12:01:00.000000Z", "dwell_ms": 4200},
 			"ui": {"component": "banner", "action": "save", "dwell_ms": 4200, "trusted": true, "viewport": "d"},
 			"signals": {"gpc": false, "dnt": true}, "conflicts_with_gpc": false, "conditional_services": [],
@@ -128,7 +136,7 @@ func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 			"client_time": "2026-11-22T12:01:02.000000Z", "client_clock_skewed": false,
 			"server_time": "2026-11-22T12:01:00.000000Z",
 			"prev_id": "` + first.RecordID.String() + `",
-			"withdrawal_method": "/privacy/", "jurisdiction": "EU", "actor": "data_subject"
+			"withdrawal_method": "/privacy/", "jurisdiction": "DE", "actor": "data_subject"
 		}`
 	var wanted map[string]any
 	if err := json.Unmarshal([]byte(want), &wanted); err != nil {
@@ -256,7 +264,7 @@ func TestL23_OneNonceMakesOneEntryHoweverOftenItIsSentAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := w.count(t, "ledger_entry"); won != 1 || n != before+1 {
+		if n := w.count(t, "ledger_entry"); won != 1 || n != before+2 { // what was served, and the choice
 			t.Errorf("%d calls won and %d entries were made", won, n-before)
 		}
 		if n := w.count(t, "consent_record"); n != 1 {

@@ -1,9 +1,18 @@
 package consent
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
+	"probity/internal/id"
+	"probity/internal/ledger"
 	"probity/internal/notice"
+	"probity/verify"
 )
 
 // timeFormat is RFC 3339 in UTC with microseconds.
@@ -38,6 +47,12 @@ type entry struct {
 	Withdrawal string          `json:"withdrawal_method"`
 	Law        string          `json:"jurisdiction"`
 	Actor      string          `json:"actor"`
+	Build      entryBuild      `json:"build"`
+	Controller string          `json:"controller_id"`      // the organisation
+	Recipients string          `json:"recipients_version"` // the notice that names them, as id/version
+	Storage    string          `json:"storage_location"`
+	Retention  string          `json:"retention"` // ISO 8601 duration
+	TC         string          `json:"tc_string"` // of IAB's framework, which is not used
 }
 
 type entryPurpose struct {
@@ -46,17 +61,27 @@ type entryPurpose struct {
 	Basis       string `json:"basis"` // article
 	Source      string `json:"source"`
 	Conditional bool   `json:"conditional"`
+	Version     int    `json:"version"` // of the notice that describes the purpose; 0: none was shown
 }
 
 type entryNotice struct {
-	ID         string `json:"id"`
-	Version    int    `json:"version"`
-	TextSHA256 string `json:"text_sha256"`
-	Language   string `json:"language"`
+	ID           string `json:"id"`
+	Version      int    `json:"version"`
+	TextSHA256   string `json:"text_sha256"` // words, language, purposes, buttons and their order
+	LayoutSHA256 string `json:"layout_sha256,omitempty"`
+	Language     string `json:"language"`
+}
+
+// entryBuild names what drew the banner, by SHA-256 in hex. Room.Build returns the files.
+type entryBuild struct {
+	Banner  string `json:"banner_sha256"`
+	Config  string `json:"config_sha256"`
+	Version string `json:"sdk_version"`
 }
 
 type entryServed struct {
-	Nonce    string `json:"nonce"` // digest
+	ID       string `json:"id,omitempty"` // of the entry notice.served that precedes this one
+	Nonce    string `json:"nonce"`        // digest
 	IssuedAt string `json:"issued_at"`
 	DwellMS  int    `json:"dwell_ms"`
 }
@@ -82,6 +107,7 @@ func newEntry(rec *Record) *entry {
 		Withdrawal: "/privacy/",
 		Law:        "EU",
 		Actor:      "data_subject",
+		TC:         "none",
 	}
 	if !rec.Subject.IsZero() {
 		e.Subject = rec.Subject.String()
@@ -103,6 +129,7 @@ func (e *entry) setClientTime(client, server time.Time) {
 
 // addPurposes spells out every purpose of the record, given and refused alike.
 func (e *entry) addPurposes(set *settings, rec *Record, source func(p *notice.Purpose, given bool) string) {
+	e.Build.Config = set.config
 	e.Purposes = make([]entryPurpose, 0, len(rec.Effects))
 	for _, ef := range rec.Effects {
 		out := entryPurpose{ID: ef.Purpose, State: ef.Status, Basis: notice.Consent.Article(), Source: rec.Source}
@@ -116,4 +143,65 @@ func (e *entry) addPurposes(set *settings, rec *Record, source func(p *notice.Pu
 		}
 		e.Purposes = append(e.Purposes, out)
 	}
+}
+
+// complete adds what the installation and the organisation's settings say about every entry.
+func (r *Room) complete(e *entry, t id.Tenant) {
+	f := r.terms
+	e.Law = cmp.Or(f.Jurisdiction, e.Law)
+	e.Controller = t.String()
+	e.Storage = cmp.Or(f.Storage, "self-hosted")
+	e.Retention = cmp.Or(f.Retention, fmt.Sprintf("P%dD", int(Validity.Hours()/24)))
+	e.Build.Banner, e.Build.Version = f.Build.digest("banner.js"), f.Build.Version
+	if e.Notice == nil {
+		return
+	}
+	e.Notice.LayoutSHA256 = f.Build.digest("banner.css")
+	e.Recipients = fmt.Sprintf("%s/%d", e.Notice.ID, e.Notice.Version)
+	for i := range e.Purposes {
+		e.Purposes[i].Version = e.Notice.Version
+	}
+}
+
+// configDigest returns the SHA-256, in hex, of the settings behind a banner: the canonical JSON of
+// the purposes, as the ledger's newest purposes.published entry lists them, and of the validity of a
+// choice. Whoever has that entry can compute it again.
+func configDigest(purposes []string) (string, error) {
+	text := fmt.Sprintf(`{"purposes":[%s],"valid_days":%d}`, strings.Join(purposes, ","), int(Validity.Hours()/24))
+	canonical, err := verify.Canonical([]byte(text))
+	if err != nil {
+		return "", fmt.Errorf("the purposes: %w", err)
+	}
+	return digest(canonical), nil
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// served is the payload of the entry that says which notice a browser had asked for. It is written
+// together with the choice it precedes: who never chooses leaves a count and no entry.
+type served struct {
+	Schema     string       `json:"schema"`
+	ID         string       `json:"id"`
+	Type       string       `json:"type"`
+	Subject    string       `json:"subject,omitempty"`
+	Site       string       `json:"site"`
+	Notice     *entryNotice `json:"notice"`
+	Nonce      string       `json:"nonce"` // digest
+	IssuedAt   string       `json:"issued_at"`
+	DwellMS    int          `json:"dwell_ms"`
+	Viewport   string       `json:"viewport,omitempty"`
+	Build      entryBuild   `json:"build"`
+	ServerTime string       `json:"server_time"`
+}
+
+// served returns the entry that precedes a choice, from the choice's own.
+func (e *entry) served() ([]byte, error) {
+	return json.Marshal(served{
+		Schema: "probity/served/1", ID: e.Served.ID, Type: ledger.NoticeServed, Subject: e.Subject, Site: e.Site,
+		Notice: e.Notice, Nonce: e.Served.Nonce, IssuedAt: e.Served.IssuedAt, DwellMS: e.Served.DwellMS,
+		Viewport: e.UI.Viewport, Build: e.Build, ServerTime: e.ServerTime,
+	})
 }

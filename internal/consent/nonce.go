@@ -37,9 +37,9 @@ const (
 	nonceMAC     = 16
 )
 
-// Nonce returns a token that a choice must bring back, once, within NonceLife. Nothing is stored: it
-// carries what it is for and a MAC under the tenant's key. Asking for a notice that was never
-// published is fail.NotFound.
+// Nonce returns a token that a choice must bring back, once, within NonceLife. Nothing is stored but
+// the count of notices served: the token carries what it is for and a MAC under the tenant's key.
+// Asking for a notice that was never published is fail.NotFound.
 func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, error) {
 	set, err := r.tenant(ctx, t)
 	if err != nil {
@@ -66,6 +66,7 @@ func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, erro
 	if err != nil {
 		return "", unavailable(err, "make a nonce")
 	}
+	r.shown.add(shownKey{t, f.NoticeID, f.Version, f.Language, r.clk.Now().UTC().Format(time.DateOnly)}, 1)
 	return base64.RawURLEncoding.EncodeToString(append(b, mac[:nonceMAC]...)), nil
 }
 

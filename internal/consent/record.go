@@ -17,7 +17,7 @@ import (
 	"probity/verify"
 )
 
-const recordColumns = `subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc`
+const recordColumns = `subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc, served`
 
 // recordsOf returns a subject's records in the order of the ledger.
 func recordsOf(ctx context.Context, tx *store.Tx, s id.Subject) ([]Record, error) {
@@ -44,7 +44,7 @@ func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 	var at, until int64
 	var effects string
 	err := row.Scan(&rec.Subject, &rec.Ledger, &rec.ID, &rec.Kind, &rec.Source, &rec.Deployment, &at, &until,
-		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGPC)
+		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGPC, &rec.Served)
 	if err != nil {
 		return rec, err
 	}
@@ -63,9 +63,9 @@ func insertRecord(ctx context.Context, tx *store.Tx, rec *Record) error {
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO consent_record (tenant_id, `+recordColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		tx.TenantID(), rec.Subject, rec.Ledger, rec.ID, rec.Kind, rec.Source, rec.Deployment, rec.At.UnixMicro(), until,
-		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC)
+		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC, rec.Served)
 	return err
 }
 

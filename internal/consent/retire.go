@@ -101,9 +101,12 @@ func (r *Room) retire(ctx context.Context, tx *store.Tx, s id.Subject) (int, err
 	if err != nil {
 		return 0, err
 	}
-	indexes := make([]int64, len(records))
-	for i, rec := range records {
-		indexes[i] = rec.Ledger
+	indexes := make([]int64, 0, 2*len(records))
+	for _, rec := range records {
+		indexes = append(indexes, rec.Ledger)
+		if rec.Served >= 0 {
+			indexes = append(indexes, rec.Served)
+		}
 	}
 	n, err := r.ledger.ForgetEntries(ctx, tx, indexes)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestL17_AProofIsDeletedWhenItIsNoLongerNeededAndTheDeletionIsLogged(t *test
 		if err != nil {
 			t.Fatal(err)
 		}
-		if entry := w.verified(t, receipt); entry["type"] != "payload.retired" || entry["entries"] != 3.0 || entry["reason"] != rule.Reason {
+		if entry := w.verified(t, receipt); entry["type"] != "payload.retired" || entry["entries"] != 5.0 || entry["reason"] != rule.Reason {
 			t.Errorf("the ledger says %v", entry)
 		}
 		if err := w.ledger.Audit(t.Context(), w.tenant); err != nil {

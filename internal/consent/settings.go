@@ -32,6 +32,7 @@ type settings struct {
 	purposes     []notice.Purpose // in the order shown
 	notices      []edition        // oldest first
 	declarations []Declared
+	config       string // SHA-256 of what the banner is configured with; see configDigest
 }
 
 // unchanged returns the same settings as they are after another look at the log.
@@ -306,6 +307,7 @@ func (s *settings) readPurposes(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	defer rows.Close()
+	var bodies []string
 	for rows.Next() {
 		var body string
 		if err := rows.Scan(&body); err != nil {
@@ -316,8 +318,13 @@ func (s *settings) readPurposes(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 		s.purposes = append(s.purposes, p)
+		bodies = append(bodies, body)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	s.config, err = configDigest(bodies)
+	return err
 }
 
 func (s *settings) readNotices(ctx context.Context, tx *store.Tx) error {

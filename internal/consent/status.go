@@ -50,6 +50,7 @@ type Record struct {
 	Language         string
 	Effects          []Effect // sorted by purpose
 	ConflictsWithGPC bool     // granted although the browser sent Global Privacy Control
+	Served           int64    // index of the entry that says which notice was served; -1: none
 }
 
 // State is the effective state of one purpose for one subject.

@@ -38,6 +38,8 @@ const (
 	ConsentConflict   = "consent.conflict"
 	PurposesPublished = "purposes.published"
 	NoticePublished   = "notice.published"
+	NoticeServed      = "notice.served"
+	BuildRecorded     = "build.recorded"
 	BasisDeclared     = "basis.declared"
 	BasisEnded        = "basis.ended"
 	RightsReceived    = "rights.received"
