@@ -152,7 +152,7 @@ func (r *rooms) organisationName(ctx context.Context) string {
 }
 
 func (r *rooms) mayPredict(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool {
-	ok, err := r.consent.Standing(ctx, t, s, purpose)
+	ok, err := r.consent.Learnable(ctx, t, s, purpose, collect.PurposeMeasure, collect.PurposeActions)
 	return err == nil && ok
 }
 

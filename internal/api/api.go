@@ -72,6 +72,7 @@ type API struct {
 	routes   []route
 	live     *hub
 	throttle *throttle
+	reader   *journey.Reader // of what visitors did, as far as they allow it
 }
 
 // New returns the handler of everything under /oauth, /api/v2, /probity/v1, /journey/sdk, /healthz,
@@ -89,6 +90,9 @@ func New(d Deps) *API {
 	}
 	d.Options.PublicURL = strings.TrimRight(d.Options.PublicURL, "/")
 	a := &API{Deps: d, mux: http.NewServeMux(), live: newHub(), throttle: newThrottle()}
+	if d.Journey != nil {
+		a.reader = d.Journey.For(d.Consent)
+	}
 	a.routes = a.table()
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))

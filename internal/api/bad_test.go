@@ -71,7 +71,7 @@ func TestRubbishIsRefusedInTheRightShape(t *testing.T) {
 	if list, total, err := h.rights.List(t.Context(), h.tenant, 0, 10); err != nil || total != 0 {
 		t.Errorf("rubbish made requests: %v, %v", list, err)
 	}
-	if visitors, err := h.journey.Visitors(t.Context(), h.tenant, 10); err != nil || len(visitors) != 0 {
+	if visitors, err := h.journey.For(h.consent).Visitors(t.Context(), h.tenant, 10); err != nil || len(visitors) != 0 {
 		t.Errorf("rubbish made visitors: %v, %v", visitors, err)
 	}
 }

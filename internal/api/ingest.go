@@ -72,8 +72,8 @@ func (c *call) followed(a *collect.Accepted) (*journey.Session, string, error) {
 	if err := c.api.Worker.Wait(ctx, a.Partition, a.Seq); err != nil {
 		return nil, cookie, nil
 	}
-	v, err := c.api.Journey.VisitorOf(ctx, a.Tenant, a.Subject)
-	if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
+	v, err := c.api.reader.VisitorOf(ctx, a.Tenant, a.Subject)
+	if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) || fail.Is(err, fail.ConsentRequired) {
 		return nil, cookie, nil
 	}
 	if err != nil {

@@ -19,7 +19,7 @@ func (c *call) findSession() (*journey.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.api.Journey.Session(c.Context(), c.who.Tenant, v)
+	return c.api.reader.Session(c.Context(), c.who.Tenant, v)
 }
 
 // cookieOf returns the visitor's cookie, which the Genesys API calls the customer.
@@ -76,7 +76,7 @@ func (c *call) sessionEvents() error {
 	out := genesys.EventListing{Entities: []genesys.Event{}, SelfURI: self}
 	next := ""
 	if wants(genesys.TypeWeb) {
-		page, err := c.api.Journey.SessionEvents(c.Context(), c.who.Tenant, s.ID, c.URL.Query().Get("after"), size)
+		page, err := c.api.reader.SessionEvents(c.Context(), c.who.Tenant, s.ID, c.URL.Query().Get("after"), size)
 		if err != nil {
 			return err
 		}

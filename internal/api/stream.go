@@ -140,7 +140,7 @@ func (c *call) stream() error {
 			put(frame{"offer", data})
 		}
 	}
-	return c.pump(messages, lost)
+	return c.pump(messages, lost, func(offer []byte) (bool, error) { return c.mayShow(d.Tenant, d.ID, s, offer) })
 }
 
 type frame struct {
@@ -148,8 +148,35 @@ type frame struct {
 	data  []byte
 }
 
-// pump writes frames until the browser, the server or the visitor's consent ends the stream.
-func (c *call) pump(messages <-chan frame, lost <-chan struct{}) error {
+// mayShow asks once more for an offer that is about to go to the browser: it must still wait, and its
+// purpose must be allowed now.
+func (c *call) mayShow(t id.Tenant, deployment uuid.UUID, s id.Subject, offer []byte) (bool, error) {
+	var message struct {
+		ID uuid.UUID `json:"id"`
+	}
+	if err := json.Unmarshal(offer, &message); err != nil {
+		return false, nil
+	}
+	waiting, err := c.api.reader.Waiting(c.Context(), t, s)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range waiting {
+		if o.ID != message.ID {
+			continue
+		}
+		_, err := c.api.Consent.GateFor(c.Context(), t, s, deployment, o.Purpose)
+		if fail.Is(err, fail.ConsentRequired) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// pump writes frames until the browser or the server ends the stream. Offers go out only if mayShow says
+// so at that moment; if it can't tell, the stream ends, and the browser connects again and asks anew.
+func (c *call) pump(messages <-chan frame, lost <-chan struct{}, mayShow func(offer []byte) (bool, error)) error {
 	rc := http.NewResponseController(c.w)
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -173,6 +200,15 @@ func (c *call) pump(messages <-chan frame, lost <-chan struct{}) error {
 		ok := true
 		select {
 		case f := <-messages:
+			if f.event == "offer" {
+				show, err := mayShow(f.data)
+				if err != nil {
+					return nil
+				}
+				if !show {
+					continue
+				}
+			}
 			ok = send(fmt.Sprintf("event: %s\ndata: %s\n\n", f.event, f.data))
 		case <-beat.C:
 			ok = send(": keep-alive\n\n")
@@ -219,7 +255,7 @@ func stopped(data []byte, all []string) []byte {
 // offers returns the offers that wait for a visitor and may be shown now: the gate is asked again
 // for each, because consent may have been withdrawn since the offer was made.
 func (c *call) offers(t id.Tenant, deployment uuid.UUID, s id.Subject, cookie uuid.UUID) ([]genesys.WebAction, error) {
-	waiting, err := c.api.Journey.Waiting(c.Context(), t, s)
+	waiting, err := c.api.reader.Waiting(c.Context(), t, s)
 	if err != nil {
 		return nil, err
 	}

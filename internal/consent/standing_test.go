@@ -62,3 +62,31 @@ func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *te
 		t.Error("a declaration that has ended still holds")
 	}
 }
+
+func TestT4_NothingIsLearntFromDataWhoseOwnConsentWasTakenBack(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	learnable := func(out *consent.Outcome) bool {
+		ok, err := w.Learnable(t.Context(), w.tenant, out.Subject, notice.Predict, notice.Measure, notice.Actions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	both := w.choose(t, nil, notice.Measure, notice.Actions, notice.Predict)
+	views := w.choose(t, nil, notice.Measure, notice.Predict)
+	if !learnable(both) || !learnable(views) {
+		t.Error("what was agreed to can't be learnt from")
+	}
+	w.fake.Advance(time.Minute)
+	w.withdraw(t, *both.Visitor, notice.Actions)
+	if learnable(both) {
+		t.Error("rows made of actions are learnt from after these were taken back")
+	}
+	if !learnable(views) {
+		t.Error("a purpose that never gave anything stands in the way")
+	}
+	w.withdraw(t, *views.Visitor, notice.Predict)
+	if learnable(views) {
+		t.Error("rows are learnt from without profiling")
+	}
+}

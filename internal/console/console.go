@@ -41,7 +41,7 @@ type Staff interface {
 	Organisation(ctx context.Context, t id.Tenant) (*org.Organisation, error)
 }
 
-// Journeys reads what visitors did. *journey.Store satisfies it.
+// Journeys reads what visitors did, as far as they allow it. *journey.Reader satisfies it.
 type Journeys interface {
 	Visitors(ctx context.Context, t id.Tenant, limit int) ([]*journey.Visitor, error)
 	VisitorOf(ctx context.Context, t id.Tenant, s id.Subject) (*journey.Visitor, error)
@@ -62,6 +62,7 @@ type Predictions interface {
 // Consent shows choices. *consent.Room satisfies it.
 type Consent interface {
 	Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error)
+	Standing(ctx context.Context, t id.Tenant, s id.Subject, purpose string) (bool, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
 	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)

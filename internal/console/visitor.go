@@ -15,6 +15,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
+	"probity/internal/notice"
 	"probity/internal/predict"
 )
 
@@ -74,6 +75,10 @@ func (k *call) visitor() error {
 	v, err := k.Journey.VisitorOf(ctx, t, s)
 	if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
 		return fail.New(fail.NotFound, "Nothing is known of this visitor. Either there never was one, or everything was erased.")
+	}
+	if fail.Is(err, fail.ConsentRequired) {
+		// What they did is not shown any more; what they chose, with its proofs, is.
+		v, err = journey.NewVisitor(s), nil
 	}
 	if err != nil {
 		return err
@@ -222,6 +227,10 @@ func (k *call) offers(s id.Subject, n names) ([]offerView, error) {
 }
 
 func (k *call) identities(s id.Subject) ([]string, error) {
+	allowed, err := k.Consent.Standing(k.r.Context(), k.tenant(), s, notice.Identity)
+	if err != nil || !allowed {
+		return nil, err
+	}
 	found, err := k.Subjects.Identities(k.r.Context(), k.tenant(), s)
 	if err != nil {
 		return nil, err

@@ -127,20 +127,26 @@ func (v *Visitor) pending(at time.Time, env *Env) bool {
 }
 
 // Withdraw takes back what the visitor no longer allows: offers that were made and not finished,
-// or wait, for one of the purposes; and scores, if "predict" is one of them.
+// or wait, for one of the purposes; scores, if "predict" is one of them; and whatever was concluded
+// from the session's events, if they were received for one of them: scores, segments, progress and
+// the offers that these led to. Conclusions can't be taken apart by the purposes of their events.
 func (v *Visitor) Withdraw(plan *Plan, purposes []string) Effects {
 	var fx Effects
 	s := v.Session
 	if s == nil {
 		return fx
 	}
-	if slices.Contains(purposes, PurposePredict) {
+	sources := slices.ContainsFunc(s.sources(), func(p string) bool { return slices.Contains(purposes, p) })
+	if sources || slices.Contains(purposes, PurposePredict) {
 		v.features, v.kept, s.Scores, s.Observed = nil, nil, nil, -1
+	}
+	if sources {
+		s.Segments, s.steps = nil, nil
 	}
 	for i := range s.Actions {
 		a := &s.Actions[i]
 		m := plan.actionMap(a.Map)
-		if m == nil || !slices.Contains(purposes, m.purpose()) {
+		if m == nil || !sources && !slices.Contains(purposes, m.purpose()) {
 			continue
 		}
 		if a.State == Waiting || a.State == Qualified {
@@ -240,10 +246,10 @@ func (s *Session) advanceEvents(m *ActionMap, ev *event.Event) bool {
 	return st.pattern >= len(m.Events)
 }
 
-// Purposes returns the purposes whose lawful bases the journey asks for: that of predictions, and
-// those of the action maps.
+// Purposes returns the purposes whose lawful bases the journey asks for: those that events are
+// received for, that of predictions, and those of the action maps.
 func (p *Plan) Purposes() []string {
-	all := []string{PurposePredict}
+	all := []string{purposeMeasure, purposeActions, PurposePredict}
 	for i := range p.ActionMaps {
 		if purpose := p.ActionMaps[i].purpose(); !slices.Contains(all, purpose) {
 			all = append(all, purpose)

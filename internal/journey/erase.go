@@ -95,7 +95,7 @@ type Export struct {
 func (s *Store) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Export, error) {
 	all := []Export{}
 	for _, sub := range subjects {
-		v, err := s.VisitorOf(ctx, t, sub)
+		v, err := s.visitorOf(ctx, t, sub)
 		if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
 			continue
 		}
@@ -103,13 +103,13 @@ func (s *Store) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) 
 			return nil, err
 		}
 		e := Export{Subject: sub, Traits: v.Traits}
-		if e.Sessions, err = s.SessionsOf(ctx, t, 0, sub); err != nil {
+		if e.Sessions, err = s.sessionsOf(ctx, t, 0, sub); err != nil {
 			return nil, err
 		}
-		if e.Actions, err = s.ActionsOf(ctx, t, sub); err != nil {
+		if e.Actions, err = s.actionsOf(ctx, t, sub); err != nil {
 			return nil, err
 		}
-		if err := s.Events(ctx, t, sub, time.Time{}, func(ev StoredEvent) error {
+		if err := s.events(ctx, t, sub, time.Time{}, func(ev StoredEvent) error {
 			e.Events = append(e.Events, ev.Event)
 			return nil
 		}); err != nil {

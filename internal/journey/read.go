@@ -21,9 +21,12 @@ import (
 // MaxPage is the largest page of any list.
 const MaxPage = 200
 
-// VisitorOf returns what is known of a subject's device. Errors: fail.NotFound if it was never
+// What stands below reads without asking anybody whether it may. Only Reader, Export and EachGround
+// use it.
+
+// visitorOf returns what is known of a subject's device. Errors: fail.NotFound if it was never
 // seen, fail.Gone if it was erased.
-func (s *Store) VisitorOf(ctx context.Context, t id.Tenant, sub id.Subject) (*Visitor, error) {
+func (s *Store) visitorOf(ctx context.Context, t id.Tenant, sub id.Subject) (*Visitor, error) {
 	found, err := s.Load(ctx, t, sub)
 	switch {
 	case err != nil:
@@ -36,8 +39,9 @@ func (s *Store) VisitorOf(ctx context.Context, t id.Tenant, sub id.Subject) (*Vi
 	return found[0], nil
 }
 
-// Session returns a session, open or ended; an ended one without its Actions, see ActionsOf. Error: fail.NotFound, also after an erasure.
-func (s *Store) Session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Session, error) {
+// session returns a session, open or ended; an ended one without its Actions. Error: fail.NotFound,
+// also after an erasure.
+func (s *Store) session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Session, error) {
 	var (
 		open  *sealedState
 		ended *sealedSession
@@ -84,8 +88,8 @@ func (s *Store) Session(ctx context.Context, t id.Tenant, sid uuid.UUID) (*Sessi
 	return v.Session, nil
 }
 
-// SessionsOf returns the sessions of the subjects, the latest first, at most limit (0: all).
-func (s *Store) SessionsOf(ctx context.Context, t id.Tenant, limit int, subjects ...id.Subject) ([]*Session, error) {
+// sessionsOf returns the sessions of the subjects, the latest first, at most limit (0: all).
+func (s *Store) sessionsOf(ctx context.Context, t id.Tenant, limit int, subjects ...id.Subject) ([]*Session, error) {
 	var ended []*sealedSession
 	err := s.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		ended = ended[:0]
@@ -204,14 +208,8 @@ type EventPage struct {
 	Next   string         // cursor of the next page; empty at the end
 }
 
-// SessionEvents returns the events of a session in the order in which they were counted, at most
-// limit (1 to MaxPage) of them, from the cursor after, which is empty or the Next of another page.
-// Errors: fail.NotFound, fail.Invalid for a cursor that is not ours.
-func (s *Store) SessionEvents(ctx context.Context, t id.Tenant, sid uuid.UUID, after string, limit int) (*EventPage, error) {
-	session, err := s.Session(ctx, t, sid)
-	if err != nil {
-		return nil, err
-	}
+// sessionEvents returns a page of the events of a session.
+func (s *Store) sessionEvents(ctx context.Context, t id.Tenant, session *Session, after string, limit int) (*EventPage, error) {
 	from, skip, err := readCursor(after, session.FirstChunk)
 	if err != nil {
 		return nil, err
@@ -224,7 +222,7 @@ func (s *Store) SessionEvents(ctx context.Context, t id.Tenant, sid uuid.UUID, a
 	}
 	errFull := errors.New("the page is full")
 	err = s.eachStored(ctx, t, session.Subject, max(from, session.FirstChunk), last, func(number, place int, in uuid.UUID, encoded []byte) error {
-		if in != sid || number == from && place < skip {
+		if in != session.ID || number == from && place < skip {
 			return nil
 		}
 		if len(page.Events) == limit {
@@ -356,10 +354,9 @@ func readCursor(text string, first int) (number, place int, err error) {
 	return int(n), int(p), nil
 }
 
-// Visitors returns who is there now: visitors with an open session, the latest heard first, at most
-// limit. It looks at no more than the 500 sessions that began last. Imported history is nobody's
-// presence.
-func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visitor, error) {
+// visitors returns the visitors with an open session, the latest heard first, among the 500 sessions
+// that began last.
+func (s *Store) visitors(ctx context.Context, t id.Tenant) ([]*Visitor, error) {
 	const look = 500
 	type open struct {
 		sub id.Subject
@@ -401,7 +398,7 @@ func (s *Store) Visitors(ctx context.Context, t id.Tenant, limit int) ([]*Visito
 		}
 	}
 	slices.SortStableFunc(visitors, func(a, b *Visitor) int { return b.Session.heard.Compare(a.Session.heard) })
-	return visitors[:min(len(visitors), max(limit, 0))], nil
+	return visitors, nil
 }
 
 // Heard returns when the latest event of the session reached us, by our clock.
@@ -439,10 +436,10 @@ func (s *Store) Counts(ctx context.Context, t id.Tenant, from, to int64) (all []
 	return all, err
 }
 
-// Events calls fn for all stored events of a subject that happened at or after since (zero: all),
+// events calls fn for all stored events of a subject that happened at or after since (zero: all),
 // in the order in which they were counted, and ends with fn's error. Error: fail.Gone if the
 // subject was erased.
-func (s *Store) Events(ctx context.Context, t id.Tenant, sub id.Subject, since time.Time, fn func(StoredEvent) error) error {
+func (s *Store) events(ctx context.Context, t id.Tenant, sub id.Subject, since time.Time, fn func(StoredEvent) error) error {
 	return s.eachStored(ctx, t, sub, 0, -1, func(_, _ int, session uuid.UUID, encoded []byte) error {
 		ev, err := event.Decode(encoded)
 		if err != nil {

@@ -30,8 +30,8 @@ func scanAction(scan func(dest ...any) error) (*Offer, error) {
 	return &o, err
 }
 
-// Action returns an offer by its id, without its content. Error: fail.NotFound.
-func (s *Store) Action(ctx context.Context, t id.Tenant, aid uuid.UUID) (o *Offer, err error) {
+// action returns an offer by its id, without its content. Error: fail.NotFound.
+func (s *Store) action(ctx context.Context, t id.Tenant, aid uuid.UUID) (o *Offer, err error) {
 	err = s.db.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
 		o, err = action(ctx, tx, aid)
 		return err
@@ -131,7 +131,7 @@ func (o *Offer) finished() bool {
 // Finished tells for each offer that is named whether it has come to its end. Unknown ones count as
 // finished.
 func (s *Store) Finished(ctx context.Context, t id.Tenant, aid uuid.UUID) (bool, error) {
-	o, err := s.Action(ctx, t, aid)
+	o, err := s.action(ctx, t, aid)
 	if fail.Is(err, fail.NotFound) {
 		return true, nil
 	}
@@ -141,10 +141,10 @@ func (s *Store) Finished(ctx context.Context, t id.Tenant, aid uuid.UUID) (bool,
 	return o.finished(), nil
 }
 
-// Waiting returns the offers that were made to the subject and that its browser has not shown yet,
+// waiting returns the offers that were made to the subject and that its browser has not shown yet,
 // oldest first, with their content. Offers that nobody fetched in half an hour are stale and left
 // out.
-func (s *Store) Waiting(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
+func (s *Store) waiting(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
 	since := s.clock.Now().Add(-offerLife)
 	all, err := s.actions(ctx, t, `AND subject = $2 AND state = 'qualified' AND made >= $3 ORDER BY made LIMIT 20`, sub, micros(since))
 	if err != nil {
@@ -165,14 +165,9 @@ func (s *Store) Waiting(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Of
 	return all, nil
 }
 
-// ActionsOf returns the offers and blocked qualifications of a subject, the latest first.
-func (s *Store) ActionsOf(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
+// actionsOf returns the offers and blocked qualifications of a subject, the latest first.
+func (s *Store) actionsOf(ctx context.Context, t id.Tenant, sub id.Subject) ([]*Offer, error) {
 	return s.actions(ctx, t, `AND subject = $2 ORDER BY qualified DESC, id DESC LIMIT 500`, sub)
-}
-
-// Actions returns the latest offers and blocked qualifications of everybody, at most limit.
-func (s *Store) Actions(ctx context.Context, t id.Tenant, limit int) ([]*Offer, error) {
-	return s.actions(ctx, t, `ORDER BY id DESC LIMIT $2`, min(max(limit, 1), MaxPage))
 }
 
 // actions returns the organisation's offers that the rest of the query selects; its arguments count

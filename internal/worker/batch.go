@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/predict"
@@ -39,16 +41,17 @@ type group struct {
 	recheck bool // ask again what is allowed, and take back what no longer is
 	tick    bool // let time pass
 
-	visitor *journey.Visitor // nil: erased, or broken
-	broken  bool             // its stored state can't be read
-	fx      journey.Effects
-	change  *journey.Change
-	visits  []predict.Visit // closed, with features, and allowed to be learned from
-	taken   int             // events that were opened
-	refused int             // events that were not allowed
-	lost    int             // records of an erased subject
-	damaged int
-	err     error
+	visitor    *journey.Visitor // nil: erased, or broken
+	broken     bool             // its stored state can't be read
+	fx         journey.Effects
+	change     *journey.Change
+	visits     []predict.Visit // closed, with features, and allowed to be learned from
+	deployment uuid.UUID       // that the visitor was seen on last
+	taken      int             // events that were opened
+	refused    int             // events that were not allowed
+	lost       int             // records of an erased subject
+	damaged    int
+	err        error
 }
 
 func newBatch() *batch { return &batch{byKey: make(map[key]*group)} }

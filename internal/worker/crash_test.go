@@ -117,7 +117,7 @@ func TestKillingTheProcessLosesAndRepeatsNothing(t *testing.T) {
 		end := at(1_000_000, "end")
 		s.wait(w, sub, s.send(sub, end))
 		var got []uuid.UUID
-		if err := s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
+		if err := s.journey.For(open{}).Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
 			got = append(got, e.Event.ID)
 			return nil
 		}); err != nil {

@@ -278,7 +278,7 @@ func (s *site) wait(w *worker.Worker, sub id.Subject, seq uint64) {
 
 func (s *site) sessions(sub id.Subject) []*journey.Session {
 	s.t.Helper()
-	all, err := s.journey.SessionsOf(s.t.Context(), s.tenant, 0, sub)
+	all, err := s.journey.For(open{}).SessionsOf(s.t.Context(), s.tenant, 0, sub)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -310,3 +310,8 @@ func at(seconds int, name string) *event.Event {
 		Purpose: "measure", Ground: event.Ground{Basis: "consent", Ledger: 1},
 	}
 }
+
+// open is a gate for reading what is there, whatever anybody allows.
+type open struct{}
+
+func (open) Standing(context.Context, id.Tenant, id.Subject, string) (bool, error) { return true, nil }

@@ -61,6 +61,8 @@ type Live struct {
 	Probability *float64   `json:"probability,omitempty"`
 	Max         *float64   `json:"max,omitempty"`
 	BaseRate    *float64   `json:"base_rate,omitempty"` // where there is no probability yet
+
+	purpose string // that must be allowed for it to be sent; empty: see allowed
 }
 
 // offerMessage is an offer as the browser gets it: the shape of the Genesys wire.
@@ -90,7 +92,7 @@ func (w *Worker) announce(b *batch, merged []merge) {
 			if full {
 				continue
 			}
-			messages := g.live()
+			messages := w.stillAllowed(g, g.live())
 			n := w.live.take(part.tenant, len(messages), w.Clock.Now())
 			for _, m := range messages[:n] {
 				w.publish(topic, m)
@@ -100,9 +102,39 @@ func (w *Worker) announce(b *batch, merged []merge) {
 	}
 }
 
+// stillAllowed leaves out what the visitor took back while the batch was being written.
+func (w *Worker) stillAllowed(g *group, messages []Live) []Live {
+	q := questions{ctx: context.Background(), w: w, key: g.key, deployment: g.deployment}
+	kept := messages[:0]
+	for _, m := range messages {
+		if m.allowed(&q) {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+// allowed tells whether the message may be sent now: its event's or offer's purpose, for a score that
+// of predictions, and for what was concluded from several events one of theirs. That a session has
+// begun or ended says nothing of what was done in it.
+func (m *Live) allowed(q *questions) bool {
+	may := func(purpose string) bool { _, ok := q.ask(purpose); return ok }
+	switch {
+	case m.purpose != "":
+		return may(m.purpose)
+	case m.Type == "segment", m.Type == "outcome":
+		return may(purposeMeasure) || may(purposeActions)
+	}
+	return true
+}
+
 func (w *Worker) offer(g *group, o *journey.Offer) {
 	if o.State != journey.Qualified {
 		return
+	}
+	q := questions{ctx: context.Background(), w: w, key: g.key, deployment: g.deployment}
+	if _, ok := q.ask(o.Purpose); !ok {
+		return // taken back while the batch was being written; it is blocked at the next look
 	}
 	w.publish(topicOffer+g.subject.String(), offerMessage{
 		ID: o.ID, Media: o.Media, Map: o.Map, MapVersion: o.MapVersion, Session: o.Session, Content: o.Content,
@@ -128,7 +160,7 @@ func (g *group) live() []Live {
 	}
 	for i := range fx.Events {
 		e := &fx.Events[i]
-		m := Live{Type: "event", Subject: g.subject, Session: e.Session, At: e.Event.At, Name: e.Event.Name}
+		m := Live{Type: "event", Subject: g.subject, Session: e.Session, At: e.Event.At, Name: e.Event.Name, purpose: e.Event.Purpose}
 		if event.IsPageView(e.Event.Name) {
 			m.Title, m.Path = e.Event.Page.Title, e.Event.Page.Path
 		}
@@ -144,7 +176,7 @@ func (g *group) live() []Live {
 	}
 	for i := range fx.Scores {
 		s := &fx.Scores[i]
-		m := Live{Type: "score", Subject: g.subject, Session: s.Session, At: s.At, ID: &s.Outcome}
+		m := Live{Type: "score", Subject: g.subject, Session: s.Session, At: s.At, ID: &s.Outcome, purpose: journey.PurposePredict}
 		if s.Shown {
 			m.Probability, m.Max = &s.Probability, &s.Max
 		} else {
@@ -154,10 +186,14 @@ func (g *group) live() []Live {
 	}
 	for i := range fx.Offers {
 		o := &fx.Offers[i]
-		all = append(all, Live{
+		m := Live{
 			Type: "offer", Subject: g.subject, Session: o.Session, At: o.Qualified,
-			State: string(o.State), Block: string(o.Block), ID: &o.Map,
-		})
+			State: string(o.State), Block: string(o.Block), ID: &o.Map, purpose: o.Purpose,
+		}
+		if o.State == journey.Blocked {
+			m.purpose = "" // why nothing was offered
+		}
+		all = append(all, m)
 	}
 	for _, s := range fx.Ended {
 		all = append(all, Live{Type: "session", Subject: g.subject, Session: s.ID, At: s.Ended, State: "ended"})

@@ -19,8 +19,13 @@ import (
 	"probity/internal/vault"
 )
 
-// purposeIdentity covers what an event tells about who the visitor is.
-const purposeIdentity = "identity"
+// The purposes that events are received for, and the one that covers what an event tells about who the
+// visitor is.
+const (
+	purposeMeasure  = "measure"
+	purposeActions  = "actions"
+	purposeIdentity = "identity"
+)
 
 // prepare does everything that needs no transaction: loads visitors, opens records, asks for
 // consent, lets the journeys follow, and seals what has become of them. Visitors are independent of
@@ -192,6 +197,7 @@ func (p *partition) follow(ctx context.Context, g *group) error {
 	if q.err != nil {
 		return q.err
 	}
+	g.deployment = q.deployment
 	g.change, err = w.Journey.Seal(ctx, g.tenant, plan, g.visitor, &g.fx, now)
 	if fail.Is(err, fail.Gone) {
 		g.lost, g.change, g.fx = len(g.records), nil, journey.Effects{}

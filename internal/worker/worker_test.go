@@ -182,7 +182,7 @@ func TestOffersReachTheBrowserAndAreTakenBack(t *testing.T) {
 	if err := json.Unmarshal(<-heard, &m); err != nil || m.Media != "contentOffer" || m.Content == nil || m.Content.Headline != "Can we help?" {
 		t.Fatalf("the browser hears %+v, %v", m, err)
 	}
-	waiting, err := s.journey.Waiting(ctx, s.tenant, sub)
+	waiting, err := s.journey.For(open{}).Waiting(ctx, s.tenant, sub)
 	if err != nil || len(waiting) != 1 || waiting[0].ID != m.ID || waiting[0].Session != m.Session {
 		t.Fatalf("waiting %+v, %v", waiting, err)
 	}
@@ -199,7 +199,7 @@ func TestOffersReachTheBrowserAndAreTakenBack(t *testing.T) {
 	if err := w.Withdrawn(ctx, s.tenant, sub); err != nil {
 		t.Fatal(err)
 	}
-	if waiting, err = s.journey.Waiting(ctx, s.tenant, sub); err != nil || len(waiting) != 0 {
+	if waiting, err = s.journey.For(open{}).Waiting(ctx, s.tenant, sub); err != nil || len(waiting) != 0 {
 		t.Errorf("after the withdrawal %+v, %v", waiting, err)
 	}
 	if scores := s.sessions(sub)[0].Scores; len(scores) != 0 {
@@ -243,7 +243,7 @@ func TestAMessageOfAWithdrawalTakesOffersBackToo(t *testing.T) {
 			break
 		}
 	}
-	if waiting, err := s.journey.Waiting(t.Context(), s.tenant, sub); err != nil || len(waiting) != 0 {
+	if waiting, err := s.journey.For(open{}).Waiting(t.Context(), s.tenant, sub); err != nil || len(waiting) != 0 {
 		t.Errorf("after the withdrawal %+v, %v", waiting, err)
 	}
 }
@@ -438,7 +438,7 @@ func compareWithJourney(t *testing.T, s *site, r *rand.Rand) {
 	}
 	for sub, events := range told {
 		var got []uuid.UUID
-		if err := s.journey.Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
+		if err := s.journey.For(open{}).Events(t.Context(), s.tenant, sub, time.Time{}, func(e journey.StoredEvent) error {
 			got = append(got, e.Event.ID)
 			return nil
 		}); err != nil {
