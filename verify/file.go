@@ -85,6 +85,12 @@ func File(data []byte, trusted ...string) (*Report, error) {
 			return nil, err
 		}
 		return c.finish(b.VerifierKey, func() error { return c.bundle(b) })
+	case EquivocationType:
+		e, err := decodeEvidence(v)
+		if err != nil {
+			return nil, err
+		}
+		return c.finish(e.VerifierKey, func() error { return c.evidence(e) })
 	}
 	return nil, fault(Malformed, "type %q is not known to this program", t.text)
 }

@@ -6,11 +6,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"probity/internal/id"
 	"probity/internal/store"
+	"probity/internal/vault"
 	"probity/verify"
 )
 
@@ -29,19 +31,25 @@ func (d *Damage) Error() string {
 }
 
 // Audit recomputes the whole tree of a tenant from its leaves, compares it with the stored hashes,
-// the head and every stored checkpoint, checks all signatures, the order of times, and each clear
-// payload against its commitment. checkpoints are signed checkpoints that were kept elsewhere: they
-// find what a change of the whole database, stored checkpoints included, would hide.
+// the head, every stored checkpoint and the newest one that the vault remembers, checks all
+// signatures and handovers between keys, the order of times, and each clear payload against its
+// commitment. checkpoints are signed checkpoints that were kept elsewhere: they find what a change of
+// database and vault together would hide. Checkpoints of what was lost before a bridge are passed
+// over: the bridge names them, see Bridges.
 //
 // It returns a *Damage that names the first bad entry, nil if all holds. Sealed payloads are
 // covered by their receipts; see package consent. It reads every leaf, in slices, and holds one
 // hash per level in memory.
 func (l *Ledger) Audit(ctx context.Context, t id.Tenant, checkpoints ...[]byte) error {
-	s, err := l.signing(ctx, t)
+	p, err := l.vault.Published(ctx, t)
 	if err != nil {
-		return err
+		return unavailable(err, "read what was last published of the log")
 	}
-	a := &auditor{ledger: l, tenant: t, key: s.key, roots: map[int64]tlog.Hash{}}
+	a := l.auditor(t)
+	if p.Generation > 0 {
+		checkpoints = append(checkpoints[:len(checkpoints):len(checkpoints)], []byte(p.Note))
+		a.extra = p.Verifier
+	}
 	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error { return a.run(ctx, tx, checkpoints) })
 	var d *Damage
 	if err == nil || errors.As(err, &d) {
@@ -50,10 +58,15 @@ func (l *Ledger) Audit(ctx context.Context, t id.Tenant, checkpoints ...[]byte) 
 	return unavailable(err, "audit the ledger")
 }
 
+func (l *Ledger) auditor(t id.Tenant) *auditor {
+	return &auditor{ledger: l, tenant: t, roots: map[int64]tlog.Hash{}}
+}
+
 type auditor struct {
 	ledger *Ledger
 	tenant id.Tenant
-	key    string
+	keys   []vault.LogKey
+	extra  string              // verifier key of what the vault remembers
 	spine  []tlog.Hash         // roots of the complete subtrees so far, largest first
 	n      int64               // leaves taken in
 	minute int64               // of the newest leaf
@@ -96,21 +109,24 @@ func (a *auditor) run(ctx context.Context, tx *store.Tx, extra [][]byte) error {
 
 // stated collects the roots that checkpoints state and checks the checkpoints themselves.
 func (a *auditor) stated(ctx context.Context, tx *store.Tx, size int64, extra [][]byte) error {
+	if err := a.handovers(ctx, tx); err != nil {
+		return err
+	}
 	rows, err := tx.Query(ctx, `
-		SELECT size, note, verifier_key FROM ledger_checkpoint
-		WHERE tenant_id = $1 ORDER BY size`, a.tenant)
+		SELECT generation, size, note, verifier_key FROM ledger_checkpoint
+		WHERE tenant_id = $1 ORDER BY generation, size`, a.tenant)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	var before verify.Checkpoint
 	for rows.Next() {
-		var n int64
+		var generation, n int64
 		var note, key string
-		if err := rows.Scan(&n, &note, &key); err != nil {
+		if err := rows.Scan(&generation, &n, &note, &key); err != nil {
 			return err
 		}
-		if key != a.key {
+		if !slices.ContainsFunc(a.keys, func(k vault.LogKey) bool { return k.Generation == generation && k.Verifier == key }) {
 			return &Damage{-1, fmt.Sprintf("the checkpoint of %d entries is signed with a key that is not this log's", n)}
 		}
 		c, err := a.open([]byte(note), key, size)
@@ -129,11 +145,52 @@ func (a *auditor) stated(ctx context.Context, tx *store.Tx, size int64, extra []
 		return err
 	}
 	for _, signed := range extra {
-		if _, err := a.open(signed, a.key, size); err != nil {
+		if err := a.kept(signed, size); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// handovers reads the keys of the log and checks how each came after the one before.
+func (a *auditor) handovers(ctx context.Context, tx *store.Tx) (err error) {
+	if a.keys, err = readKeys(ctx, tx); err != nil || len(a.keys) == 0 {
+		return err
+	}
+	chain := verify.NewKeychain()
+	for _, k := range a.keys {
+		chain.Keys = append(chain.Keys, verify.PublishedKey{VerifierKey: k.Verifier, Handover: k.Handover})
+	}
+	periods, err := chain.Check()
+	if err != nil {
+		return &Damage{-1, "the keys of the log do not follow from each other: " + err.Error()}
+	}
+	for i, k := range a.keys {
+		if periods[i].From != k.First || i > 0 && periods[i-1].Until != k.Before {
+			return &Damage{-1, "the period of a key is not the one that was signed"}
+		}
+	}
+	return nil
+}
+
+// kept opens a checkpoint that was kept elsewhere, under whichever key of the log signed it.
+func (a *auditor) kept(signed []byte, size int64) error {
+	var err error
+	for _, k := range a.keys {
+		if _, err = verify.OpenCheckpoint(signed, k.Verifier); err == nil {
+			_, err = a.open(signed, k.Verifier, size)
+			return err
+		}
+	}
+	if a.extra != "" {
+		if c, e := verify.OpenCheckpoint(signed, a.extra); e == nil {
+			return &Damage{size, fmt.Sprintf("a checkpoint of %d entries was published under a key that the database has lost: it is an older copy", c.Tree.N)}
+		}
+	}
+	if err == nil {
+		return &Damage{size, "a checkpoint was signed, but the database knows no key of the log: it is an older copy"}
+	}
+	return &Damage{-1, "a checkpoint does not hold: " + err.Error()}
 }
 
 func (a *auditor) open(signed []byte, key string, size int64) (verify.Checkpoint, error) {
@@ -141,8 +198,20 @@ func (a *auditor) open(signed []byte, key string, size int64) (verify.Checkpoint
 	if err != nil {
 		return c, &Damage{-1, "a checkpoint does not hold: " + err.Error()}
 	}
-	if c.Origin != a.ledger.Origin(a.tenant) {
+	var of vault.LogKey
+	for _, k := range a.keys {
+		switch {
+		case k.Verifier == key:
+			of = k
+		case of.Generation > 0 && k.Generation == of.Generation+1 && k.Serial == 1 && c.Tree.N >= k.First:
+			return c, nil // of entries that were lost before the log was bridged
+		}
+	}
+	if c.Origin != a.ledger.originOf(a.tenant, of.Generation) {
 		return c, &Damage{-1, "a checkpoint belongs to another log"}
+	}
+	if c.Tree.N < of.First {
+		return c, &Damage{-1, fmt.Sprintf("the checkpoint of %d entries is signed with a key whose period had not begun", c.Tree.N)}
 	}
 	if c.Tree.N > size {
 		return c, &Damage{size, fmt.Sprintf("a checkpoint states %d entries, but the log ends here", c.Tree.N)}

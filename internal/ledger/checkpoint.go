@@ -13,12 +13,15 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
+	"probity/internal/vault"
 	"probity/verify"
 )
 
 // Checkpoint returns the signed state of a tenant's log, with every entry committed so far. A new
 // one is signed and stored only if the log has grown since the last; its time never goes backwards.
-// An empty log has none: fail.NotFound.
+// Before it is handed out it is remembered in the vault, and it is signed only if it extends what the
+// vault remembers; a log that doesn't is bridged first, see Resume. An empty log has none:
+// fail.NotFound.
 func (l *Ledger) Checkpoint(ctx context.Context, t id.Tenant) (signed []byte, err error) {
 	head, err := l.head(ctx, t)
 	if err != nil {
@@ -38,7 +41,7 @@ func (l *Ledger) Checkpoints(ctx context.Context, t id.Tenant, after int64, limi
 		out = nil
 		rows, err := tx.Query(ctx, `
 			SELECT note FROM ledger_checkpoint
-			WHERE tenant_id = $1 AND size > $2 ORDER BY size LIMIT $3`, t, after, limit)
+			WHERE tenant_id = $1 AND size > $2 ORDER BY generation, size LIMIT $3`, t, after, limit)
 		if err != nil {
 			return err
 		}
@@ -59,9 +62,10 @@ func (l *Ledger) Checkpoints(ctx context.Context, t id.Tenant, after int64, limi
 }
 
 type checkpoint struct {
-	size int64
-	note string
-	key  string
+	generation int64
+	size       int64
+	note       string
+	key        string
 }
 
 // covering returns the newest checkpoint if it covers size entries, and signs one if not. Callers
@@ -75,73 +79,190 @@ func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64) (checkpo
 	if c, err = l.latest(ctx, t); err != nil || c.size >= size {
 		return c, err
 	}
-	s, err := l.signing(ctx, t)
-	if err != nil {
-		return checkpoint{}, err
+	return l.sign(ctx, t)
+}
+
+// attempts is how often somebody else may come first.
+const attempts = 16
+
+// sign signs the committed tree as it is now. The vault is asked before the database is looked at:
+// what the vault remembers was committed by then, so a database that lacks it has lost it.
+func (l *Ledger) sign(ctx context.Context, t id.Tenant) (checkpoint, error) {
+	for range attempts {
+		p, err := l.vault.Published(ctx, t)
+		if err != nil {
+			return checkpoint{}, unavailable(err, "read what was last published of the log")
+		}
+		v, err := l.look(ctx, t, p)
+		if err != nil {
+			return checkpoint{}, err
+		}
+		if v.broken != "" {
+			if err := l.bridge(ctx, t, Claim{}); err != nil {
+				return checkpoint{}, err
+			}
+			continue
+		}
+		c, done, err := l.publish(ctx, t, p, v)
+		if err != nil || done {
+			return c, err
+		}
+	}
+	return checkpoint{}, fail.New(fail.Unavailable, "The log is being signed elsewhere at the same time.")
+}
+
+// publish signs the tree of v and remembers it, in the vault first. It is not done if another process
+// came first.
+func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v *view) (c checkpoint, done bool, err error) {
+	k := keyFor(v.keys, v.size)
+	same := p.Generation == k.Generation
+	c = checkpoint{generation: k.Generation, size: v.size}
+	var at int64
+	if same && p.Size == v.size {
+		// Signed and remembered before, but it never got into the database.
+		c.note, c.key, at = p.Note, p.Verifier, v.published.Time.Unix()
+	} else {
+		signer, key, err := l.signing(ctx, t, k)
+		if err != nil {
+			return c, false, err
+		}
+		if k.Verifier == "" {
+			k.Verifier, k.At = key, l.clk.Now().UnixMicro()
+		}
+		at = max(l.clk.Now().Unix(), v.stamped/1e6, v.signedAt, v.published.Time.Unix())
+		state := verify.Checkpoint{Origin: l.originOf(t, k.Generation), Tree: tlog.Tree{N: v.size, Hash: v.root}, Time: time.Unix(at, 0).UTC()}
+		signed, err := note.Sign(&note.Note{Text: state.Text()}, signer)
+		if err != nil {
+			return c, false, fmt.Errorf("sign the checkpoint: %w", err)
+		}
+		c.note, c.key = string(signed), key
+		var old int64
+		if same {
+			old = p.Size
+		}
+		done, err = l.vault.Publish(ctx, t, old, vault.Published{Generation: k.Generation, Size: v.size, Note: c.note, Verifier: key}, k)
+		if err != nil {
+			return c, false, unavailable(err, "remember a checkpoint before it is handed out")
+		}
+		if !done {
+			return c, false, nil
+		}
 	}
 	err = l.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		c, err = l.sign(ctx, tx, s)
+		if len(v.keys) == 0 {
+			if err := insertKey(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `
+			INSERT INTO ledger_checkpoint (tenant_id, generation, size, signed_at, note, verifier_key)
+			VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (tenant_id, generation, size) DO NOTHING`, t, c.generation, c.size, at, c.note, c.key)
 		return err
 	})
 	if err != nil {
-		return checkpoint{}, unavailable(err, "sign a checkpoint")
+		return c, false, unavailable(err, "store a checkpoint")
 	}
-	return c, nil
+	return c, true, nil
 }
 
-func (l *Ledger) sign(ctx context.Context, tx *store.Tx, s signing) (checkpoint, error) {
+// view is one committed state of a tenant's log, beside what the vault remembers of it.
+type view struct {
+	size, stamped int64
+	signedAt      int64 // of the newest stored checkpoint
+	keys          []vault.LogKey
+	root          tlog.Hash
+	published     verify.Checkpoint // what the vault remembers; zero if nothing
+	broken        string            // why this is not a continuation of it; empty: it is
+}
+
+func (v *view) generation() int64 {
+	if len(v.keys) == 0 {
+		return 1
+	}
+	return v.keys[len(v.keys)-1].Generation
+}
+
+// look reads the state of the log and compares it with what was published.
+func (l *Ledger) look(ctx context.Context, t id.Tenant, p vault.Published) (v *view, err error) {
+	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		v, err = l.lookIn(ctx, tx, p)
+		return err
+	})
+	if err != nil {
+		return nil, unavailable(err, "look at the log")
+	}
+	return v, nil
+}
+
+func (l *Ledger) lookIn(ctx context.Context, tx *store.Tx, p vault.Published) (*view, error) {
+	v := &view{}
 	t := tx.TenantID()
-	var size, stamped int64
-	if err := tx.QueryRow(ctx, `SELECT size, stamped FROM ledger_head WHERE tenant_id = $1`, t).Scan(&size, &stamped); err != nil {
-		return checkpoint{}, err
+	err := tx.QueryRow(ctx, `SELECT size, stamped FROM ledger_head WHERE tenant_id = $1`, t).Scan(&v.size, &v.stamped)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
 	}
-	var before sql.NullInt64
-	if err := tx.QueryRow(ctx, `SELECT max(signed_at) FROM ledger_checkpoint WHERE tenant_id = $1`, t).Scan(&before); err != nil {
-		return checkpoint{}, err
+	var signedAt sql.NullInt64
+	if err := tx.QueryRow(ctx, `SELECT max(signed_at) FROM ledger_checkpoint WHERE tenant_id = $1`, t).Scan(&signedAt); err != nil {
+		return nil, err
 	}
-	root, err := tlog.TreeHash(size, &reader{ctx: ctx, tx: tx})
-	if err != nil {
-		return checkpoint{}, fmt.Errorf("compute the root of the ledger: %w", err)
+	v.signedAt = signedAt.Int64
+	if v.keys, err = readKeys(ctx, tx); err != nil {
+		return nil, err
 	}
-	at := max(l.clk.Now().Unix(), stamped/1e6, before.Int64)
-	state := verify.Checkpoint{Origin: l.Origin(t), Tree: tlog.Tree{N: size, Hash: root}, Time: time.Unix(at, 0).UTC()}
-	signed, err := note.Sign(&note.Note{Text: state.Text()}, s.signer)
-	if err != nil {
-		return checkpoint{}, fmt.Errorf("sign the checkpoint: %w", err)
+	if p.Generation > 0 {
+		if v.published, err = verify.OpenCheckpoint([]byte(p.Note), p.Verifier); err != nil {
+			return nil, fail.Wrap(fail.Internal, err, "The vault's newest checkpoint of the log is damaged: restore the vault from a backup")
+		}
 	}
-	n, err := tx.Exec(ctx, `
-		INSERT INTO ledger_checkpoint (tenant_id, size, signed_at, note, verifier_key)
-		VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (tenant_id, size) DO NOTHING`, t, size, at, string(signed), s.key)
-	if err != nil {
-		return checkpoint{}, err
+	tree := &reader{ctx: ctx, tx: tx}
+	if v.size > 0 {
+		v.root, err = tlog.TreeHash(v.size, tree)
 	}
-	if n == 1 {
-		return checkpoint{size: size, note: string(signed), key: s.key}, nil
+	switch {
+	case errors.Is(err, errGap):
+		v.broken = "entries below the head are missing"
+	case err != nil:
+		return nil, fmt.Errorf("compute the root of the ledger: %w", err)
+	case p.Generation > v.generation():
+		v.broken = "it was restored from a copy made before it was last bridged"
+	case p.Generation < v.generation() || p.Generation == 0:
+		// Nothing of this generation was published yet.
+	case v.size < p.Size:
+		v.broken = "it is shorter than what was published"
+	default:
+		then, err := tlog.TreeHash(p.Size, tree)
+		if err != nil {
+			return nil, fmt.Errorf("compute an earlier root of the ledger: %w", err)
+		}
+		if then != v.published.Tree.Hash {
+			v.broken = "its entries are not those that were published"
+		}
 	}
-	// Another machine signed this size first: hand out that one, so that there is one per size.
-	c := checkpoint{size: size}
-	err = tx.QueryRow(ctx, `SELECT note, verifier_key FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, t, size).Scan(&c.note, &c.key)
-	return c, err
+	return v, nil
 }
 
 // latest returns the newest stored checkpoint, one of size 0 if there is none.
 func (l *Ledger) latest(ctx context.Context, t id.Tenant) (checkpoint, error) {
 	var c checkpoint
-	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		err := tx.QueryRow(ctx, `
-			SELECT size, note, verifier_key FROM ledger_checkpoint
-			WHERE tenant_id = $1 ORDER BY size DESC LIMIT 1`, t).Scan(&c.size, &c.note, &c.key)
-		if errors.Is(err, sql.ErrNoRows) {
-			c = checkpoint{}
-			return nil
-		}
+	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
+		c, err = latestIn(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return c, unavailable(err, "read the newest checkpoint")
 	}
 	return c, nil
+}
+
+func latestIn(ctx context.Context, tx *store.Tx) (c checkpoint, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT generation, size, note, verifier_key FROM ledger_checkpoint
+		WHERE tenant_id = $1 ORDER BY generation DESC, size DESC LIMIT 1`, tx.TenantID()).Scan(&c.generation, &c.size, &c.note, &c.key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return checkpoint{}, nil
+	}
+	return c, err
 }
 
 func (l *Ledger) head(ctx context.Context, t id.Tenant) (size int64, err error) {

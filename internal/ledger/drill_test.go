@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"probity/internal/clock"
 	"probity/internal/id"
 	"probity/internal/store"
@@ -51,18 +49,13 @@ func TestL10_EveryRandomMutationIsDetected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := l.signing(t.Context(), tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
 	unguard(t, db)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range drills {
 		var what string
 		err := db.Tenant(tenant).Write(t.Context(), func(tx *store.Tx) error {
 			what = mutate(t, tx, tenant, random, entries)
-			audit := &auditor{ledger: l, tenant: tenant, key: s.key, roots: map[int64]tlog.Hash{}}
-			if err := audit.run(t.Context(), tx, [][]byte{kept}); err == nil {
+			if err := l.auditor(tenant).run(t.Context(), tx, [][]byte{kept}); err == nil {
 				t.Errorf("drill %d was not detected: %s", i, what)
 			}
 			return errUndo

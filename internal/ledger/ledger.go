@@ -23,8 +23,8 @@ import (
 	"probity/internal/clock"
 	"probity/internal/fail"
 	"probity/internal/id"
-	"probity/internal/recent"
 	"probity/internal/store"
+	"probity/internal/vault"
 )
 
 // The kinds of entries. A kind stands in the clear in the leaf, so it is coarse.
@@ -52,13 +52,20 @@ const (
 	BreachRecorded    = "breach.recorded"
 	ClockStepped      = "clock.stepped"
 	PayloadRetired    = "payload.retired"
+	KeyRotated        = "key.rotated"
+	LogBridged        = "log.bridged"
+	LogRepaired       = "log.repaired"
 )
 
-// Signer hands out the key that signs an organisation's checkpoints. *vault.Vault implements it.
-type Signer interface {
-	// Signer returns the Ed25519 note signer of the tenant under the name origin, and its verifier
-	// key. It is safe for concurrent use.
-	Signer(ctx context.Context, t id.Tenant, origin string) (note.Signer, string, error)
+// Vault keeps what must not be lost or set back together with the database: the keys that sign an
+// organisation's checkpoints, and the newest checkpoint that was signed. *vault.Vault implements it,
+// and its methods are documented there. It is safe for concurrent use.
+type Vault interface {
+	SignerNo(ctx context.Context, t id.Tenant, origin string, serial int64) (note.Signer, string, error)
+	DestroySigner(ctx context.Context, t id.Tenant, origin string, serial int64) error
+	Publish(ctx context.Context, t id.Tenant, old int64, p vault.Published, k vault.LogKey) (done bool, err error)
+	Published(ctx context.Context, t id.Tenant) (vault.Published, error)
+	LogKeys(ctx context.Context, t id.Tenant) ([]vault.LogKey, error)
 }
 
 //go:embed migrations/*.sql
@@ -67,30 +74,23 @@ var migrations embed.FS
 // Ledger appends to the logs and proves what they hold. It is safe for concurrent use.
 type Ledger struct {
 	db     *store.DB
-	signer Signer
+	vault  Vault
 	clk    clock.Clock
 	origin string
 	random io.Reader
 
-	keys  *recent.Cache[id.Tenant, signing]
-	signs keyedMutex
-}
-
-type signing struct {
-	signer note.Signer
-	key    string
+	signs keyedMutex // who may sign a checkpoint or begin a generation
 }
 
 // New returns the ledger. origin names this installation in every checkpoint, such as
 // "probity.example.org"; it holds no space and no plus sign. Call Migrate before anything else.
-func New(db *store.DB, s Signer, clk clock.Clock, origin string) *Ledger {
+func New(db *store.DB, v Vault, clk clock.Clock, origin string) *Ledger {
 	return &Ledger{
 		db:     db,
-		signer: s,
+		vault:  v,
 		clk:    clk,
 		origin: origin,
 		random: rand.Reader,
-		keys:   recent.New[id.Tenant, signing](512),
 		signs:  keyedMutex{held: map[id.Tenant]*waiters{}},
 	}
 }
@@ -107,35 +107,9 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 	return l.guard(ctx)
 }
 
-// Origin returns the name of a tenant's log, which is also the name of its key.
+// Origin returns the name of a tenant's log, which is also the name of its key. A log that had to be
+// bridged has the generation's number at the end of its name.
 func (l *Ledger) Origin(t id.Tenant) string { return l.origin + "/log/" + t.String() }
-
-// VerifierKey returns the public key of a tenant's log in the form of sumdb/note. It is what an
-// organisation publishes.
-func (l *Ledger) VerifierKey(ctx context.Context, t id.Tenant) (string, error) {
-	s, err := l.signing(ctx, t)
-	return s.key, err
-}
-
-// Signing returns the signer and the verifier key of a tenant's log, for certificates.
-func (l *Ledger) Signing(ctx context.Context, t id.Tenant) (note.Signer, string, error) {
-	s, err := l.signing(ctx, t)
-	return s.signer, s.key, err
-}
-
-func (l *Ledger) signing(ctx context.Context, t id.Tenant) (signing, error) {
-	if s, ok := l.keys.Get(t); ok {
-		return s, nil
-	}
-	epoch := l.keys.Epoch()
-	signer, key, err := l.signer.Signer(ctx, t, l.Origin(t))
-	if err != nil {
-		return signing{}, unavailable(err, "open the log's signing key")
-	}
-	s := signing{signer, key}
-	l.keys.Put(t, s, epoch)
-	return s, nil
-}
 
 // unavailable keeps failures that already have a kind and turns all others into Unavailable.
 func unavailable(err error, doing string) error {

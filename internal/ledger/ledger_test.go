@@ -30,6 +30,7 @@ type world struct {
 	*ledger.Ledger
 	db     *store.DB
 	vault  *vault.Vault
+	keysDB *store.DB
 	clk    *clock.Fake
 	tenant id.Tenant
 }
@@ -37,7 +38,8 @@ type world struct {
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
 	clk := clock.NewFake(noon)
-	v, err := vault.Open(t.Context(), storetest.SQLite(t), vault.RootKey{1, 2, 3}, clk, vault.Options{})
+	keysDB := storetest.SQLite(t)
+	v, err := vault.Open(t.Context(), keysDB, vault.RootKey{1, 2, 3}, clk, vault.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func newWorld(t testing.TB, db *store.DB) *world {
 	if err := l.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &world{Ledger: l, db: db, vault: v, clk: clk, tenant: id.NewTenant()}
+	return &world{Ledger: l, db: db, vault: v, keysDB: keysDB, clk: clk, tenant: id.NewTenant()}
 }
 
 // add appends one clear entry.
@@ -386,7 +388,8 @@ func TestL10_ARewrittenLogIsFoundByACheckpointKeptElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Somebody with the database and the key starts over with another history of the same length.
+	// Somebody with both databases and the key starts over with another history of the same length.
+	w.forgetPublished(t)
 	for _, table := range []string{"ledger_checkpoint", "ledger_payload", "ledger_entry", "ledger_head"} {
 		w.tamper(t, `DELETE FROM `+table+` WHERE tenant_id = $1`, w.tenant)
 	}
@@ -409,6 +412,22 @@ func TestL10_ARewrittenLogIsFoundByACheckpointKeptElsewhere(t *testing.T) {
 	}
 	if yes, err := verify.Equivocation(kept, forged, key); err != nil || !yes {
 		t.Errorf("L11: the two checkpoints don't prove equivocation: %v %v", yes, err)
+	}
+}
+
+// forgetPublished makes the vault as old as it was before anything was published.
+func (w *world) forgetPublished(t testing.TB) {
+	t.Helper()
+	err := w.keysDB.Tenant(w.tenant).Write(t.Context(), func(tx *store.Tx) error {
+		for _, table := range []string{"log_published", "log_key"} {
+			if _, err := tx.Exec(t.Context(), "DELETE FROM "+table+" WHERE tenant_id = $1", w.tenant); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -535,16 +554,16 @@ func TestAKeyThatCannotBeHadIsUnavailable(t *testing.T) {
 	db := storetest.SQLite(t)
 	w := newWorld(t, db)
 	w.add(t, ledger.NoticePublished, `{}`)
-	broken := ledger.New(db, noSigner{}, w.clk, "probity.test")
+	broken := ledger.New(db, noSigner{w.vault}, w.clk, "probity.test")
 	if _, err := broken.Checkpoint(t.Context(), w.tenant); !fail.Is(err, fail.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// noSigner is a keeper of keys that is out of reach.
-type noSigner struct{}
+// noSigner is a vault whose keys are out of reach.
+type noSigner struct{ *vault.Vault }
 
-func (noSigner) Signer(context.Context, id.Tenant, string) (note.Signer, string, error) {
+func (noSigner) SignerNo(context.Context, id.Tenant, string, int64) (note.Signer, string, error) {
 	return nil, "", errors.New("the keeper of keys is out of reach")
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,6 +19,9 @@ type reader struct {
 	tx    *store.Tx
 	fresh map[int64][]byte // packed hashes by leaf, known without asking
 }
+
+// errGap says that an entry below the head is not there, or lacks a tree hash.
+var errGap = errors.New("an entry of the ledger is missing or lacks a tree hash")
 
 // ReadHashes implements tlog.HashReader.
 func (r *reader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -40,7 +44,7 @@ func (r *reader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 		leaf, level := completedBy(i)
 		packed := r.fresh[leaf]
 		if len(packed) < (level+1)*tlog.HashSize {
-			return nil, fmt.Errorf("entry %d of the ledger is missing or lacks the tree hash of level %d", leaf, level)
+			return nil, fmt.Errorf("%w: entry %d, level %d", errGap, leaf, level)
 		}
 		copy(out[k][:], packed[level*tlog.HashSize:])
 	}

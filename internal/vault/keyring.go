@@ -24,7 +24,7 @@ type ring struct {
 	notes *memo[noteKey] // by origin
 }
 
-// memo remembers what is costly to make. It is for few names, and never forgets.
+// memo remembers what is costly to make. It is for few names, and forgets none by itself.
 type memo[T any] struct {
 	mu    sync.RWMutex // guards byKey
 	byKey map[string]*T
@@ -51,11 +51,20 @@ func (m *memo[T]) put(key string, v *T) *T {
 	return v
 }
 
-// The names of a tenant's secrets. Signing keys are named noteSecret followed by their origin.
+// drop forgets what was remembered under the key.
+func (m *memo[T]) drop(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.byKey, key)
+}
+
+// The names of a tenant's secrets. Signing keys are named noteSecret followed by their origin, see
+// signerName; witness keys cosignSecret followed by their name.
 const (
-	dataSecret  = "data"
-	indexSecret = "index"
-	noteSecret  = "note/"
+	dataSecret   = "data"
+	indexSecret  = "index"
+	noteSecret   = "note/"
+	cosignSecret = "cosign/"
 )
 
 // secretVersion is the version of every key made today. Sealed bytes name it.
