@@ -56,6 +56,8 @@ func (a *API) table() []route {
 		{"GET", "/probity/v1/requests/{requestId}", can(org.PermissionRights), 0, (*call).request},
 		{"GET", "/probity/v1/requests/{requestId}/package", can(org.PermissionRights), 0, (*call).requestPackage},
 		{"GET", "/probity/v1/requests/{requestId}/certificate", can(org.PermissionRights), 0, (*call).certificate},
+		{"GET", "/probity/v1/consent/audit/events", can(org.PermissionAudit), 0, (*call).auditEvents},
+		{"GET", "/probity/v1/consent/records/{record}/events", can(org.PermissionConsent), 0, (*call).recordEvents},
 		{"GET", "/probity/v1/ledger/checkpoint", can(org.PermissionAudit), 0, (*call).checkpoint},
 
 		{"GET", "/.well-known/gpc.json", public(plain), 0, (*call).gpc},

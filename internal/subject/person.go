@@ -392,3 +392,24 @@ func aad(t id.Tenant, s id.Subject, k Kind) []byte {
 	b = append(b, s[:]...)
 	return append(b, k...)
 }
+
+// PersonAt returns the subjects that were known to be one person at an instant, s included: those that
+// carried an identity in common by then. What was erased since is not among them.
+func (r *Room) PersonAt(ctx context.Context, tx *store.Tx, s id.Subject, at time.Time) ([]id.Subject, error) {
+	found := []id.Subject{s}
+	for i := 0; i < len(found); i++ {
+		more, err := scanAll(ctx, tx, `
+			SELECT DISTINCT b.subject FROM subject_identity a
+			JOIN subject_identity b ON b.tenant_id = a.tenant_id AND b.kind = a.kind AND b.digest = a.digest
+			WHERE a.tenant_id = $1 AND a.subject = $2 AND a.since <= $3 AND b.since <= $3`, tx.TenantID(), found[i], at.UnixMicro())
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range more {
+			if !slices.Contains(found, m) {
+				found = append(found, m)
+			}
+		}
+	}
+	return found, nil
+}
