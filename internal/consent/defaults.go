@@ -37,7 +37,7 @@ func (r *Room) EnsureDefaultsFor(ctx context.Context, t id.Tenant, f notice.Fact
 			}
 		}
 		if len(set.notices) == 0 {
-			if _, err := r.publish(ctx, tx, set, notice.Draft{Facts: f, Texts: notice.DefaultTexts()}); err != nil {
+			if _, err := r.publish(ctx, tx, notice.Draft{Facts: f, Texts: notice.DefaultTexts()}); err != nil {
 				return err
 			}
 		}

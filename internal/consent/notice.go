@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"probity/internal/fail"
@@ -23,14 +24,13 @@ import (
 // stores it with its digest and logs both. A published version is never changed. A purpose that the
 // draft leaves out is closed from then on, whatever was consented to.
 //
+// Whether the version is material, so that earlier grants are suspended, follows from what changed, see
+// notice.Diff; Draft.Material can only add to it.
+//
 // Errors: fail.Invalid naming what the draft lacks; see notice.Lint and notice.Draft.
 func (r *Room) Publish(ctx context.Context, t id.Tenant, d notice.Draft) (version int, err error) {
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		set, err := r.readSettings(ctx, tx, r.clk.Now())
-		if err != nil {
-			return err
-		}
-		version, err = r.publish(ctx, tx, set, d)
+		version, err = r.publish(ctx, tx, d)
 		return err
 	})
 	if err != nil {
@@ -39,95 +39,159 @@ func (r *Room) Publish(ctx context.Context, t id.Tenant, d notice.Draft) (versio
 	return version, nil
 }
 
-func (r *Room) publish(ctx context.Context, tx *store.Tx, set *settings, d notice.Draft) (int, error) {
+func (r *Room) publish(ctx context.Context, tx *store.Tx, d notice.Draft) (int, error) {
 	if len(d.Texts) == 0 {
 		return 0, fail.Field("texts", "The notice has no text in any language.")
 	}
-	purposes := set.purposes
-	if d.Purposes != nil {
-		purposes = d.Purposes
-	}
-	if err := notice.CheckPurposes(purposes); err != nil {
+	set, err := r.readSettings(ctx, tx, r.clk.Now())
+	if err != nil {
 		return 0, err
 	}
-	if err := r.lint(ctx, tx, purposes, d); err != nil {
+	renewed := d.Purposes != nil
+	if !renewed {
+		d.Purposes = set.purposes
+	}
+	if err := notice.CheckPurposes(d.Purposes); err != nil {
 		return 0, err
 	}
-	if d.Purposes != nil {
-		set.purposes = d.Purposes
+	p := &publication{draft: d, version: 1, at: r.clk.Now().UTC().Truncate(time.Microsecond), material: d.Material}
+	if newest := set.current(notice.ID, ""); newest != nil {
+		p.version = newest.Version + 1
+		before, err := readVersion(ctx, tx, newest.Version)
+		if err != nil {
+			return 0, err
+		}
+		for _, c := range notice.Diff(before.Draft, d) {
+			p.changed = append(p.changed, c.Field)
+			p.material = p.material || c.Material
+		}
+	}
+	for lang := range d.Texts {
+		if err := p.render(lang); err != nil {
+			return 0, err
+		}
+	}
+	slices.SortFunc(p.pages, func(a, b rendered) int { return strings.Compare(a.Language, b.Language) })
+	if err := r.lint(ctx, tx, p); err != nil {
+		return 0, err
+	}
+	if renewed {
 		if err := r.writePurposes(ctx, tx, d.Purposes); err != nil {
 			return 0, err
 		}
 	}
-	version := 1
-	if newest := set.current(notice.ID, ""); newest != nil {
-		version = newest.Version + 1
+	for _, page := range p.pages {
+		if err := r.writeNotice(ctx, tx, p, page); err != nil {
+			return 0, err
+		}
 	}
 	t := tx.TenantID()
-	now := r.clk.Now()
-	languages := make([]string, 0, len(d.Texts))
-	for lang := range d.Texts {
-		languages = append(languages, lang)
-	}
-	slices.Sort(languages)
-	for _, lang := range languages {
-		n, artefact, err := notice.Render(set.purposes, d, version, lang)
-		if err != nil {
-			return 0, err
-		}
-		sum := sha256.Sum256(artefact)
-		payload, err := json.Marshal(map[string]any{
-			"schema":      "probity/notice/1",
-			"type":        ledger.NoticePublished,
-			"id":          n.ID,
-			"version":     version,
-			"language":    lang,
-			"text_sha256": n.SHA256,
-			"material":    d.Material,
-			"purposes":    set.purposeIDs(),
-			"server_time": now.UTC().Format(timeFormat),
-		})
-		if err != nil {
-			return 0, err
-		}
-		index, err := r.ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.NoticePublished, Payload: payload})
-		if err != nil {
-			return 0, err
-		}
-		body, err := json.Marshal(n)
-		if err != nil {
-			return 0, err
-		}
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO consent_notice (tenant_id, id, version, language, body, artefact, sha256, material, published, ledger)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			t, n.ID, version, lang, string(body), artefact, sum[:], d.Material, now.UnixMicro(), index); err != nil {
-			return 0, err
-		}
-	}
 	tx.AfterCommit(func() {
 		r.settings.Drop(t)
 		r.gate.views.Clear()
 	})
-	return version, nil
+	return p.version, insertVersion(ctx, tx, p)
 }
 
-// lint refuses a draft with faults, or logs the reason why it is published all the same.
-func (r *Room) lint(ctx context.Context, tx *store.Tx, purposes []notice.Purpose, d notice.Draft) error {
-	faults := notice.Lint(purposes, d)
-	if len(faults) == 0 {
+// publication is a version on its way into the store.
+type publication struct {
+	draft    notice.Draft
+	version  int
+	at       time.Time
+	material bool
+	changed  []string       // fields, since the version before
+	faults   []notice.Fault // found by the linter
+	pages    []rendered     // by language
+}
+
+type rendered struct {
+	notice.Notice
+	artefact []byte
+}
+
+func (p *publication) render(lang string) error {
+	n, artefact, err := notice.Render(p.draft.Purposes, p.draft, p.version, lang)
+	p.pages = append(p.pages, rendered{n, artefact})
+	return err
+}
+
+// maxNamed is how many changed fields an entry of the ledger names.
+const maxNamed = 50
+
+// writeNotice stores one language of a version and logs it.
+func (r *Room) writeNotice(ctx context.Context, tx *store.Tx, p *publication, page rendered) error {
+	ids := make([]string, len(p.draft.Purposes))
+	for i, one := range p.draft.Purposes {
+		ids[i] = one.ID
+	}
+	entry := map[string]any{
+		"schema":      "probity/notice/1",
+		"type":        ledger.NoticePublished,
+		"id":          page.ID,
+		"version":     p.version,
+		"language":    page.Language,
+		"text_sha256": page.SHA256,
+		"material":    p.material,
+		"purposes":    ids,
+		"server_time": p.at.Format(timeFormat),
+	}
+	if p.version > 1 {
+		entry["changes"] = len(p.changed)
+		entry["changed"] = p.changed[:min(len(p.changed), maxNamed)]
+	}
+	payload, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	index, err := r.ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.NoticePublished, Payload: payload})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(page.Notice)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(page.artefact)
+	_, err = tx.Exec(ctx, `
+		INSERT INTO consent_notice (tenant_id, id, version, language, body, artefact, sha256, material, published, ledger)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		tx.TenantID(), page.ID, p.version, page.Language, string(body), page.artefact, sum[:], p.material, p.at.UnixMicro(), index)
+	return err
+}
+
+// lint refuses a draft with faults, or logs the reason why it is published all the same. The very
+// first version is the system's: it consists of the built-in words, which the tests of package notice
+// hold to the same rules, and comes before anybody could say who the controller is. Its faults are kept
+// with it and stop nothing.
+func (r *Room) lint(ctx context.Context, tx *store.Tx, p *publication) error {
+	p.faults = notice.Lint(p.draft.Purposes, p.draft)
+	for _, page := range p.pages {
+		p.faults = append(p.faults, notice.LintPage(page.artefact, p.draft.Purposes, page.Language)...)
+	}
+	blocking := notice.Blocking(p.faults)
+	p.faults = blocking
+	if p.version == 1 && p.draft.By == "" {
 		return nil
 	}
-	if utf8.RuneCountInString(strings.TrimSpace(d.Override)) < 20 {
-		return fail.Field(faults[0].Field, "%s", faults[0].Message)
+	reason := strings.TrimSpace(p.draft.Override)
+	for _, f := range blocking {
+		if f.Severity == notice.Refused || utf8.RuneCountInString(reason) < 20 {
+			return fail.Field(f.Field, "%s", f.Message).WithCode("notice." + f.Rule)
+		}
+	}
+	if len(blocking) == 0 {
+		p.draft.Override = "" // there was nothing to override
+		return nil
 	}
 	payload, err := json.Marshal(map[string]any{
 		"schema":      "probity/override/1",
 		"type":        ledger.OverrideMade,
-		"faults":      faults,
-		"reason":      d.Override,
+		"notice":      notice.ID,
+		"version":     p.version,
+		"faults":      blocking,
+		"reason":      reason,
 		"actor":       "controller",
-		"server_time": r.clk.Now().UTC().Format(timeFormat),
+		"server_time": p.at.Format(timeFormat),
 	})
 	if err != nil {
 		return err

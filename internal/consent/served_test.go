@@ -176,7 +176,7 @@ func TestL3_WhatAnEntryCitesCanBeRenderedAgainByteForByte(t *testing.T) {
 		// Years later, after an update of the server, in another process.
 		later := w.room()
 		later.Describe(consent.Terms{Build: consent.Build{Version: "2", Files: map[string][]byte{"banner.js": []byte("new()"), "banner.css": []byte("new{}")}}})
-		if _, err := later.Publish(t.Context(), w.tenant, notice.Draft{Texts: notice.DefaultTexts()}); err != nil {
+		if _, err := later.Publish(t.Context(), w.tenant, notice.Draft{Facts: notice.Facts{Controller: "Example Shop Ltd"}, Texts: notice.DefaultTexts()}); err != nil {
 			t.Fatal(err)
 		}
 		for _, rec := range w.history(t, out.Subject) {

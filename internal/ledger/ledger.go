@@ -38,6 +38,7 @@ const (
 	ConsentConflict   = "consent.conflict"
 	PurposesPublished = "purposes.published"
 	NoticePublished   = "notice.published"
+	NoticeScreenshot  = "notice.screenshot"
 	NoticeServed      = "notice.served"
 	BuildRecorded     = "build.recorded"
 	BasisDeclared     = "basis.declared"

@@ -104,16 +104,28 @@ const (
 	Marketing = "marketing" // offers of goods and campaigns
 )
 
+// ChoiceStorage is what the choice itself needs on the device: it holds no identifier, and people ask for
+// it by choosing, so that it needs no consent.
+func ChoiceStorage() StorageKey { return StorageKey{"probity_choice", "local", 182} }
+
 // DefaultPurposes returns the purposes an organisation starts with, with their texts in all built-in
 // languages. No service depends on any of them.
 func DefaultPurposes() []Purpose {
 	list := []Purpose{
-		{ID: Measure}, {ID: Actions}, {ID: Identity}, {ID: Predict, Profiling: true},
-		{ID: Support}, {ID: Sales}, {ID: Marketing, Sharing: true},
+		{ID: Measure, Categories: []string{"pages-visited", "device", "network-address-shortened"}, Storage: []StorageKey{{"_actmu", "cookie", 182}}},
+		{ID: Actions, Categories: []string{"actions-on-pages"}},
+		{ID: Identity, Categories: []string{"contact", "customer-number"}},
+		{ID: Predict, Profiling: true, Categories: []string{"profile", "probabilities"}},
+		{ID: Support, Categories: []string{"offers-shown"}},
+		{ID: Sales, Categories: []string{"offers-shown"}},
+		{ID: Marketing, Sharing: true, Categories: []string{"offers-shown"}},
 	}
 	for i := range list {
 		p := &list[i]
-		p.Basis, p.NeededFor, p.Texts = Consent, []string{}, map[string]PurposeText{}
+		p.Basis, p.NeededFor, p.Recipients, p.Texts = Consent, []string{}, []string{}, map[string]PurposeText{}
+		if p.Storage == nil {
+			p.Storage = []StorageKey{}
+		}
 		for lang, l := range builtin() {
 			p.Texts[lang] = l.Purposes[p.ID]
 		}

@@ -5,7 +5,10 @@
 package notice
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"probity/internal/fail"
 )
@@ -18,13 +21,39 @@ const MediaType = "text/html; charset=utf-8"
 
 // Purpose is one aim for which data is processed, with its own switch.
 type Purpose struct {
-	ID        string                 `json:"id"`         // lower-case letters and dashes
-	Basis     Basis                  `json:"basis"`      // consent unless an assessment says otherwise
-	Sharing   bool                   `json:"sharing"`    // a Global Privacy Control signal refuses it
-	Profiling bool                   `json:"profiling"`  // evaluates the person (Art. 4(4))
-	NeededFor []string               `json:"needed_for"` // services that are given only with this consent (Art. 7(4))
-	Why       string                 `json:"why"`        // why those services can't work without it
-	Texts     map[string]PurposeText `json:"texts"`      // by language
+	ID         string                 `json:"id"`         // lower-case letters and dashes
+	Basis      Basis                  `json:"basis"`      // consent unless an assessment says otherwise
+	Sharing    bool                   `json:"sharing"`    // a Global Privacy Control signal refuses it
+	Profiling  bool                   `json:"profiling"`  // evaluates the person (Art. 4(4))
+	NeededFor  []string               `json:"needed_for"` // services that are given only with this consent (Art. 7(4))
+	Necessary  bool                   `json:"necessary"`  // those services can't be given without it
+	Why        string                 `json:"why"`        // why they can't
+	Exemption  Exemption              `json:"exemption"`  // why its storage needs no consent; empty: it needs consent
+	Categories []string               `json:"categories"` // of personal data, such as "pages-visited"
+	Recipients []string               `json:"recipients"` // receive the data of this purpose; each is one of Facts.Recipients
+	Storage    []StorageKey           `json:"storage"`    // what it keeps on the device
+	Texts      map[string]PurposeText `json:"texts"`      // by language
+}
+
+// Exemption is a reason for which storage on a device needs no consent (Art. 5(3) ePrivacy Directive).
+type Exemption string
+
+// The exemptions. There is no third one.
+const (
+	Transmission     Exemption = "transmission"      // the sole purpose is to carry out the transmission of a communication
+	RequestedService Exemption = "requested_service" // strictly necessary for a service that the person explicitly asked for
+)
+
+// StorageKey is something that a purpose keeps on the device.
+type StorageKey struct {
+	Name string `json:"name"` // a star at its end stands for any rest
+	Kind string `json:"kind"` // one of StorageKinds
+	Days int    `json:"days"` // longest life; 0: until the browser is closed
+}
+
+// StorageKinds are the kinds of storage on a device.
+func StorageKinds() []string {
+	return []string{"cookie", "local", "session", "database", "cache", "worker"}
 }
 
 // PurposeText is what the notice says about a purpose.
@@ -53,6 +82,7 @@ type NoticePurpose struct {
 	ID          string `json:"id"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
+	Basis       Basis  `json:"basis"` // only a purpose that rests on consent has a switch
 }
 
 // Labels are the words on the banner's controls and in its messages.
@@ -80,8 +110,8 @@ type Labels struct {
 	Allow       string `json:"allow"`    // grants that purpose and loads the content
 }
 
-// byName returns the labels by their wire names.
-func (l Labels) byName() map[string]string {
+// ByName returns the labels by their wire names.
+func (l Labels) ByName() map[string]string {
 	return map[string]string{
 		"accept": l.Accept, "reject": l.Reject, "settings": l.Settings, "save": l.Save, "back": l.Back, "on": l.On, "off": l.Off,
 		"close": l.Close, "saved": l.Saved, "failed": l.Failed, "manage": l.Manage, "withdraw_all": l.WithdrawAll, "current": l.Current,
@@ -90,13 +120,64 @@ func (l Labels) byName() map[string]string {
 	}
 }
 
+// LabelNames returns the wire names of the labels in the order people meet them.
+func LabelNames() []string {
+	return []string{"accept", "reject", "settings", "save", "back", "on", "off", "close", "details", "manage", "withdraw_all", "current",
+		"saved", "failed", "receipt", "gpc", "dnt", "interest", "object", "blocked", "allow"}
+}
+
+// Set sets a label by its wire name and tells whether there is one of that name.
+func (l *Labels) Set(name, text string) bool {
+	for known, field := range map[string]*string{
+		"accept": &l.Accept, "reject": &l.Reject, "settings": &l.Settings, "save": &l.Save, "back": &l.Back, "on": &l.On, "off": &l.Off,
+		"close": &l.Close, "saved": &l.Saved, "failed": &l.Failed, "manage": &l.Manage, "withdraw_all": &l.WithdrawAll, "current": &l.Current,
+		"details": &l.Details, "receipt": &l.Receipt, "gpc": &l.GPC, "dnt": &l.DNT, "interest": &l.Interest, "object": &l.Object,
+		"blocked": &l.Blocked, "allow": &l.Allow,
+	} {
+		if known == name {
+			*field = text
+			return true
+		}
+	}
+	return false
+}
+
 // Draft is a notice to be published, in all its languages.
 type Draft struct {
-	Facts    Facts
-	Purposes []Purpose       // in the order shown; nil: those the organisation has
-	Texts    map[string]Text // by language
-	Material bool            // purposes, controller or recipients changed: earlier grants are suspended
-	Override string          // publish in spite of what Lint finds, for this reason (20 characters or more); it is logged
+	Facts    Facts           `json:"facts"`
+	Purposes []Purpose       `json:"purposes"` // in the order shown; nil: those the organisation has
+	Texts    map[string]Text `json:"texts"`    // by language; each is whole, so that languages never mix
+	Site     Site            `json:"site"`
+
+	Material bool   `json:"-"` // suspend earlier grants although Diff finds no material change
+	Override string `json:"-"` // publish in spite of what Lint finds, for this reason (20 characters or more); it is logged
+	By       string `json:"-"` // who publishes: the id of a staff member or client, kept beside the version; empty: the system
+}
+
+// Site is what an organisation states about the place where its notice is shown. It is not shown
+// itself: the linter draws conclusions from it.
+type Site struct {
+	Imbalance bool   `json:"imbalance"` // an employer, a public body or the like asks, so that people may not feel free (R43)
+	Children  bool   `json:"children"`  // the service is offered directly to children (Art. 8)
+	MinAge    int    `json:"min_age"`   // below it a parent decides: 13 to 16 as the country has it; 0: nobody is asked for an age
+	Wall      bool   `json:"wall"`      // the site hides its content until a choice is made
+	Forms     []Form `json:"forms"`     // forms of the site that ask for consent too
+}
+
+// Form is a form on the site in which consent is given beside something else. It states how the form
+// behaves.
+type Form struct {
+	ID          string    `json:"id"`
+	Boxes       []FormBox `json:"boxes"`
+	BySubmit    bool      `json:"by_submit"`    // pressing the submit button counts as consent
+	NeedsBoxes  bool      `json:"needs_boxes"`  // it can't be sent unless the boxes are ticked
+	WithinTerms bool      `json:"within_terms"` // the consent stands inside of terms and conditions
+}
+
+// FormBox is one box that consents.
+type FormBox struct {
+	Purposes []string `json:"purposes"` // that a tick agrees to
+	Ticked   bool     `json:"ticked"`   // from the start
 }
 
 // Text is the prose of a notice in one language. Placeholders such as {controller} stand for facts.
@@ -133,7 +214,9 @@ func (p *Paragraph) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &p.Text)
 	}
 	type plain Paragraph
-	return json.Unmarshal(data, (*plain)(p))
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	return strict.Decode((*plain)(p))
 }
 
 // MarshalJSON writes a text where nothing but the text is set.
@@ -161,6 +244,14 @@ func CheckPurposes(purposes []Purpose) error {
 		seen[p.ID] = true
 		if p.Basis.Article() == "" {
 			return fail.Field("purposes."+p.ID+".basis", "The basis of the purpose %q is not one of Article 6(1).", p.ID)
+		}
+		if p.Exemption != "" && p.Exemption != Transmission && p.Exemption != RequestedService {
+			return fail.Field("purposes."+p.ID+".exemption", "The exemption of the purpose %q is neither transmission nor requested_service.", p.ID)
+		}
+		for _, k := range p.Storage {
+			if k.Name == "" || len(k.Name) > 128 || k.Days < 0 || !slices.Contains(StorageKinds(), k.Kind) {
+				return fail.Field("purposes."+p.ID+".storage", "Each key that the purpose %q stores has a name, a life in days, and a kind: %s.", p.ID, strings.Join(StorageKinds(), ", "))
+			}
 		}
 	}
 	return nil

@@ -12,6 +12,12 @@ import (
 //go:embed notice.html.tmpl
 var templates embed.FS
 
+// renderedPurpose is a purpose with its text in the language of the page.
+type renderedPurpose struct {
+	Purpose
+	Text PurposeText
+}
+
 // Render returns a notice in one language and its artefact, the page with all of it. The same input
 // gives the same bytes.
 func Render(purposes []Purpose, d Draft, version int, lang string) (Notice, []byte, error) {
@@ -30,8 +36,10 @@ func Render(purposes []Purpose, d Draft, version int, lang string) (Notice, []by
 		Labels:       text.Labels,
 		DetailsURL:   fmt.Sprintf("/probity/v1/notices/%s/%d/%s", ID, version, lang),
 	}
+	list := make([]renderedPurpose, len(purposes))
 	for i, p := range purposes {
-		n.Purposes[i] = NoticePurpose{ID: p.ID, Title: p.Texts[lang].Title, Description: p.Texts[lang].Description}
+		list[i] = renderedPurpose{p, p.Texts[lang]}
+		n.Purposes[i] = NoticePurpose{ID: p.ID, Title: p.Texts[lang].Title, Description: p.Texts[lang].Description, Basis: p.Basis}
 	}
 	page, err := template.ParseFS(templates, "notice.html.tmpl")
 	if err != nil {
@@ -43,7 +51,7 @@ func Render(purposes []Purpose, d Draft, version int, lang string) (Notice, []by
 		"Text":     text,
 		"Facts":    d.Facts,
 		"Sections": known.sections(text),
-		"Purposes": purposes,
+		"Purposes": list,
 	})
 	if err != nil {
 		return n, nil, fmt.Errorf("render the notice: %w", err)
