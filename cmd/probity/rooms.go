@@ -12,6 +12,7 @@ import (
 
 	"probity/internal/collect"
 	"probity/internal/consent"
+	"probity/internal/downstream"
 	"probity/internal/event"
 	"probity/internal/id"
 	"probity/internal/journey"
@@ -37,7 +38,8 @@ type rooms struct {
 	collector *collect.Collector
 	worker    *worker.Worker
 	rights    *rights.Room
-	tenant    id.Tenant // the default organisation
+	others    *downstream.Room // systems that are told of withdrawals
+	tenant    id.Tenant        // the default organisation
 }
 
 // furnish builds and migrates the rooms, ground floor first, and makes the default organisation.
@@ -53,11 +55,15 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
 		return nil, err
 	}
+	if r.others, err = downstream.New(e.db, e.clock, e.log, downstream.Options{URL: s.ConsentWebhook, Secret: s.ConsentWebhookSecret}); err != nil {
+		return nil, err
+	}
+	r.consent.OnClosed(r.others.Closed)
 	lessons := rights.Lessons(r.predict)
 	r.rights = rights.New(rights.Deps{
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
 		Stores: []rights.Store{
-			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons,
+			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others,
 		},
 		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
@@ -67,7 +73,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	}{
 		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
 		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
-		{"rights", r.rights.Migrate},
+		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate},
 	}
 	for _, m := range migrations {
 		if err := m.migrate(ctx); err != nil {

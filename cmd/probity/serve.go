@@ -76,7 +76,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	base := "http://" + listener.Addr().String()
 	handler := api.New(api.Deps{
 		Org: r.org, Rights: r.rights, Consent: r.consent, Subjects: r.subjects, Journey: r.journey, Ledger: r.ledger,
-		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream,
+		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others,
 		Clock: r.clock, Logger: log, SDK: sdk.Files, Metrics: r.metrics(), Ready: r.ready,
 		Options: api.Options{PublicURL: s.PublicURL, TrustedProxies: proxies, Started: r.clock.Now()},
 	})
@@ -138,6 +138,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 	var running sync.WaitGroup
 	for name, run := range map[string]func(context.Context) error{
 		"worker": r.worker.Run, "rights": r.rights.Run, "housekeeping": r.keepHouse,
+		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {

@@ -44,6 +44,9 @@ type settings struct {
 
 	DebugListen string `env:"PROBITY_DEBUG_LISTEN" placeholder:"ADDR" help:"Serve profiles (pprof) on this loopback address; off by default."`
 
+	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
+	ConsentWebhookSecret string `env:"PROBITY_CONSENT_WEBHOOK_SECRET" placeholder:"TEXT" help:"Secret that signs these calls, 16 characters or more."`
+
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
 	BootstrapDeployment string `env:"PROBITY_BOOTSTRAP_DEPLOYMENT" placeholder:"UUID" help:"Web deployment that allows loopback origins, made on first start."`
 	BootstrapBasis      string `env:"PROBITY_BOOTSTRAP_BASIS" default:"consent" placeholder:"BASIS" help:"Lawful basis of the deployment's events: consent or another one that is declared in the ledger."`
@@ -155,6 +158,7 @@ func (c *configCommand) Run() error {
 		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
 		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
+		{"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}

@@ -18,6 +18,7 @@ import (
 
 	"probity/internal/clock"
 	"probity/internal/consent"
+	"probity/internal/downstream"
 	"probity/internal/journey"
 	"probity/internal/ledger"
 	"probity/internal/org"
@@ -38,6 +39,7 @@ type Deps struct {
 	Worker     Worker
 	Predictors Predictors
 	Bus        Bus
+	Downstream *downstream.Room // nil: no other system is told of withdrawals
 
 	Clock   clock.Clock
 	Logger  *slog.Logger        // nil: nothing is logged

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"probity/internal/audit"
+	"probity/internal/downstream"
 	"probity/internal/fail"
 )
 
@@ -38,4 +39,19 @@ func (c *call) recordEvents() error {
 		return err
 	}
 	return c.reply(http.StatusOK, covered)
+}
+
+// toldDownstream lists the latest withdrawals that another system was told of, and how that went.
+func (c *call) toldDownstream() error {
+	size, err := c.queryInt("pageSize", 100, 1000)
+	if err != nil {
+		return err
+	}
+	list := []downstream.Told{}
+	if c.api.Downstream != nil {
+		if list, err = c.api.Downstream.List(c.Context(), c.who.Tenant, size); err != nil {
+			return err
+		}
+	}
+	return c.reply(http.StatusOK, map[string]any{"entities": list})
 }

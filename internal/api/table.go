@@ -58,6 +58,7 @@ func (a *API) table() []route {
 		{"GET", "/probity/v1/requests/{requestId}/certificate", can(org.PermissionRights), 0, (*call).certificate},
 		{"GET", "/probity/v1/consent/audit/events", can(org.PermissionAudit), 0, (*call).auditEvents},
 		{"GET", "/probity/v1/consent/records/{record}/events", can(org.PermissionConsent), 0, (*call).recordEvents},
+		{"GET", "/probity/v1/consent/downstream", can(org.PermissionConsent), 0, (*call).toldDownstream},
 		{"GET", "/probity/v1/ledger/checkpoint", can(org.PermissionAudit), 0, (*call).checkpoint},
 
 		{"GET", "/.well-known/gpc.json", public(plain), 0, (*call).gpc},

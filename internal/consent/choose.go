@@ -315,6 +315,11 @@ func (r *Room) append(ctx context.Context, tx *store.Tx, rec *Record, e *entry, 
 			closed = append(closed, ef.Purpose)
 		}
 	}
+	if news := newlyClosed(earlier, rec); len(news) > 0 && r.closedHook != nil {
+		if err := r.closedHook(ctx, tx, rec, news); err != nil {
+			return err
+		}
+	}
 	subj, at, known := rec.Subject, rec.At, len(earlier) > 0
 	tx.AfterCommit(func() {
 		r.gate.settle(t, members, d)

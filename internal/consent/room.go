@@ -59,13 +59,14 @@ type Room struct {
 	clk      clock.Clock
 	bus      Publisher
 
-	terms    Terms
-	settings *recent.Cache[id.Tenant, *settings]
-	gate     *gate
-	expired  *recent.Cache[id.Tenant, time.Time]      // up to when everything that ran out is recorded
-	changed  func(t id.Tenant, subjects []id.Subject) // nil: nobody waits to hear of changes
-	shown    counts
-	builds   sync.Map // id.Tenant: this process has recorded its build for that organisation
+	terms      Terms
+	settings   *recent.Cache[id.Tenant, *settings]
+	gate       *gate
+	expired    *recent.Cache[id.Tenant, time.Time]                                           // up to when everything that ran out is recorded
+	closedHook func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error // nil: nobody passes it on
+	changed    func(t id.Tenant, subjects []id.Subject)                                      // nil: nobody waits to hear of changes
+	shown      counts
+	builds     sync.Map // id.Tenant: this process has recorded its build for that organisation
 }
 
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a

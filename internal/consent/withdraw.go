@@ -294,3 +294,27 @@ func ranOut(ctx context.Context, tx *store.Tx, after, now time.Time, limit int) 
 	}
 	return out, rows.Err()
 }
+
+// OnClosed has fn called in the transaction of every record that closes what was open: a withdrawal, a
+// narrower choice, an objection, an expiry. purposes are those it closed. Set it before use.
+func (r *Room) OnClosed(fn func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error) {
+	r.closedHook = fn
+}
+
+// newlyClosed returns the purposes that the record closes and that were open before, by the newest
+// earlier record that mentions them. An objection closes whatever there was.
+func newlyClosed(earlier []Record, rec *Record) (purposes []string) {
+	for _, ef := range rec.Effects {
+		if !ef.Status.denies() && ef.Status != Expired {
+			continue
+		}
+		before := Status("")
+		for i := len(earlier) - 1; i >= 0 && before == ""; i-- {
+			before = earlier[i].says(ef.Purpose)
+		}
+		if before == Given || ef.Status == Objected && before != Objected {
+			purposes = append(purposes, ef.Purpose)
+		}
+	}
+	return purposes
+}
