@@ -148,6 +148,9 @@ func (r *Room) log(ctx context.Context, tx *store.Tx, rec *Record, e *entry) (fi
 		return 0, 0, err
 	}
 	add(rec.Kind, rec.ID, payload)
+	if err := r.tally(ctx, tx, rec, e); err != nil {
+		return 0, 0, err
+	}
 	first, err = r.ledger.AppendAll(ctx, tx, entries)
 	return first, int64(len(entries)), err
 }

@@ -1,0 +1,157 @@
+package consent
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/id"
+	"probity/internal/store"
+)
+
+// Tally is how many entries of one day say the same. It holds no subject, and no time finer than the
+// day: who refused is counted and not followed.
+type Tally struct {
+	Day        string // UTC, as 2026-11-22
+	Kind       string // of the ledger entry
+	Notice     string // empty: no notice was shown
+	Version    int
+	Language   string
+	Deployment uuid.UUID
+	Component  string // "banner", "preferences", …
+	Viewport   string // "m", "d" or empty
+	Dwell      string // a bucket of how long the notice was visible, see Dwells; empty: not known
+	Effects    []Effect
+	Times      int64
+}
+
+// Dwells are the buckets of the time that a notice was visible before a choice, in order.
+func Dwells() []string { return []string{"under 2 s", "2–5 s", "5–15 s", "15–60 s", "over 60 s"} }
+
+func dwell(ms int) string {
+	at := slices.IndexFunc([]int{2000, 5000, 15_000, 60_000}, func(limit int) bool { return ms < limit })
+	if at < 0 {
+		at = 4
+	}
+	return Dwells()[at]
+}
+
+// tally counts an entry within the transaction that writes it, so that the counts and the ledger
+// can't disagree.
+func (r *Room) tally(ctx context.Context, tx *store.Tx, rec *Record, e *entry) error {
+	var viewport, bucket string
+	if e.UI != nil {
+		viewport = e.UI.Viewport
+	}
+	if e.Served != nil {
+		bucket = dwell(e.Served.DwellMS)
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO consent_tally (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
+		ON CONFLICT (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects)
+		DO UPDATE SET times = consent_tally.times + 1`,
+		tx.TenantID(), rec.At.UTC().Format(time.DateOnly), rec.Kind, rec.Notice, rec.Version, rec.Language, rec.Deployment,
+		rec.Source, viewport, bucket, encodeEffects(rec.Effects))
+	return err
+}
+
+// Tallies returns what was counted from one day to another, both included, oldest first.
+func (r *Room) Tallies(ctx context.Context, t id.Tenant, from, to time.Time) ([]Tally, error) {
+	var out []Tally
+	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		rows, err := tx.Query(ctx, `
+			SELECT day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times
+			FROM consent_tally WHERE tenant_id = $1 AND day >= $2 AND day <= $3
+			ORDER BY day, kind, notice, version, language, deployment, component, viewport, dwell, effects`,
+			t, from.UTC().Format(time.DateOnly), to.UTC().Format(time.DateOnly))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var one Tally
+			var effects string
+			if err := rows.Scan(&one.Day, &one.Kind, &one.Notice, &one.Version, &one.Language, &one.Deployment, &one.Component,
+				&one.Viewport, &one.Dwell, &effects, &one.Times); err != nil {
+				return err
+			}
+			if one.Effects, err = decodeEffects(effects); err != nil {
+				return err
+			}
+			out = append(out, one)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, unavailable(err, "read the counts of choices")
+	}
+	return out, nil
+}
+
+// Rate is how people answered about one purpose, within one group.
+type Rate struct {
+	Group     string // what the group has in common, such as "2" for a version
+	Purpose   string
+	Given     int64
+	Refused   int64
+	Withdrawn int64
+}
+
+// Choices is how many people answered.
+func (r Rate) Choices() int64 { return r.Given + r.Refused }
+
+// Share is the part of those who answered that agreed, from 0 to 1; 0 if nobody answered.
+func (r Rate) Share() float64 {
+	if n := r.Choices(); n > 0 {
+		return float64(r.Given) / float64(n)
+	}
+	return 0
+}
+
+// FewerThan is the size below which a count is not shown: it could tell of single people.
+const FewerThan = 5
+
+// Small tells whether the group is too small to be shown.
+func (r Rate) Small() bool { return r.Choices() < FewerThan }
+
+// Rates groups tallies by what a function says of each, and sums them up by purpose. What people
+// answered counts where a notice was shown; a withdrawal counts under the notice that had been agreed
+// to. Sorted by group, then purpose.
+func Rates(tallies []Tally, group func(*Tally) string) []Rate {
+	type key struct{ group, purpose string }
+	sums := map[key]*Rate{}
+	for i := range tallies {
+		one := &tallies[i]
+		g := group(one)
+		for _, ef := range one.Effects {
+			k := key{g, ef.Purpose}
+			sum := sums[k]
+			if sum == nil {
+				sum = &Rate{Group: g, Purpose: ef.Purpose}
+				sums[k] = sum
+			}
+			answered := one.Dwell != ""
+			switch {
+			case answered && ef.Status == Given:
+				sum.Given += one.Times
+			case answered && ef.Status == Refused:
+				sum.Refused += one.Times
+			case ef.Status == Withdrawn:
+				sum.Withdrawn += one.Times
+			}
+		}
+	}
+	out := make([]Rate, 0, len(sums))
+	for _, sum := range sums {
+		out = append(out, *sum)
+	}
+	slices.SortFunc(out, func(a, b Rate) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Purpose, b.Purpose))
+	})
+	return out
+}
