@@ -33,6 +33,7 @@ func prefix(path string) string {
 	return path + ": "
 }
 
+// take returns a member that may be missing, nil if it is.
 func (f *fields) take(name string) *value {
 	v := f.v.get(name)
 	if v != nil {
@@ -158,4 +159,70 @@ func decodeBundle(v *value) (*Bundle, error) {
 		}
 	}
 	return b, f.done()
+}
+
+func (f *fields) whole(name string) int64 {
+	v := f.need(name, kindNumber)
+	if v == nil {
+		return 0
+	}
+	n := int64(v.number)
+	if float64(n) != v.number || n < 0 {
+		if f.err == nil {
+			f.err = fault(Malformed, "%smember %q is not a whole number", prefix(f.path), name)
+		}
+		return 0
+	}
+	return n
+}
+
+func (f *fields) texts(name string) []string {
+	items := f.list(name)
+	out := make([]string, len(items))
+	for i, item := range items {
+		if item.kind != kindString && f.err == nil {
+			f.err = fault(Malformed, "%smember %q holds something that is not a string", prefix(f.path), name)
+		}
+		out[i] = item.text
+	}
+	return out
+}
+
+func decodeExcerptHead(v *value) (*ExcerptHead, error) {
+	f := open(v, "", ExcerptType)
+	h := &ExcerptHead{Type: ExcerptType}
+	if f.err == nil {
+		h.VerifierKey = f.text("verifier_key")
+		h.From, h.To, h.Site = f.text("from"), f.text("to"), f.text("site")
+		h.First = f.whole("first")
+		h.Spine = f.texts("spine")
+		if old := f.take("old"); old == nil {
+			f.err = fault(Malformed, `member "old" is missing`)
+		} else if old.kind != kindNull {
+			o := open(old, "old", "")
+			h.Old = &Signed{Checkpoint: o.text("checkpoint"), VerifierKey: o.text("verifier_key")}
+			if err := o.done(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return h, f.done()
+}
+
+func decodeExcerptEnd(v *value) (*ExcerptEnd, error) {
+	f := open(v, "end", "")
+	e := &ExcerptEnd{
+		Entries: f.whole("entries"), Erased: f.whole("erased"), Withheld: f.whole("withheld"),
+		Checkpoint: f.text("checkpoint"), Kinds: map[string]int64{},
+	}
+	if kinds := f.need("kinds", kindObject); kinds != nil {
+		k := open(kinds, "end.kinds", "")
+		for _, m := range kinds.members {
+			e.Kinds[m.name] = k.whole(m.name)
+		}
+		if err := k.done(); err != nil {
+			return nil, err
+		}
+	}
+	return e, f.done()
 }

@@ -20,6 +20,8 @@ const (
 	BadProof      Reason = "bad proof"      // the leaf is not in the tree of the checkpoint
 	EditedNotice  Reason = "edited notice"  // the notice text is not the one the entry cites
 	EditedBody    Reason = "edited body"    // a certificate's body is not the one that was signed or logged
+	Incomplete    Reason = "incomplete"     // an entry that must be there is missing, or counts don't add up
+	BadOrder      Reason = "bad order"      // an entry is dated or cited before what it follows
 	SplitView     Reason = "split view"     // the log signed two trees that can't both be true
 )
 

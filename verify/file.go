@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,9 +23,12 @@ type Report struct {
 	Log        string   // origin of the log
 	Key        string   // the verifier key that was used
 	Trusted    bool     // the reader gave that key; false: it came from the file itself
-	Entries    []Proven // the log entries proved, in the file's order
+	Entries    []Proven // the log entries proved, in the file's order; of an excerpt none: see Kinds
 	Verified   []string // one sentence each
 	Unverified []string // one sentence each: what the reader must know by other means
+
+	Kinds            map[string]int64 // of an excerpt: its entries by kind
+	Erased, Withheld int64            // of an excerpt: its entries without content
 }
 
 // Proven is one log entry that the file proves.
@@ -54,6 +60,9 @@ func File(data []byte, trusted ...string) (*Report, error) {
 	if len(data) > MaxFile {
 		return nil, fault(Malformed, "the file is larger than %d MB", MaxFile>>20)
 	}
+	if bytes.HasPrefix(data, []byte(`{"type":"`+ExcerptType)) {
+		return readExcerpt(bufio.NewReader(bytes.NewReader(data)), trusted)
+	}
 	v, err := parse(data)
 	if err != nil {
 		return nil, fault(Malformed, "not JSON: %v", err)
@@ -65,7 +74,7 @@ func File(data []byte, trusted ...string) (*Report, error) {
 	if t == nil || t.kind != kindString {
 		return nil, fault(Malformed, `member "type" is missing`)
 	}
-	c := &checker{report: Report{Type: t.text}, trusted: trusted, sizes: map[int64]tlog.Hash{}}
+	c := newChecker(t.text, trusted)
 	switch t.text {
 	case ReceiptType:
 		r, err := decodeReceipt(v, "")
@@ -100,6 +109,11 @@ type checker struct {
 	report  Report
 	trusted []string
 	sizes   map[int64]tlog.Hash // roots of the checkpoints met so far
+	people  []person            // the entries about people, in the order of the log
+}
+
+func newChecker(typ string, trusted []string) *checker {
+	return &checker{report: Report{Type: typ}, trusted: trusted, sizes: map[int64]tlog.Hash{}}
 }
 
 func (c *checker) finish(key string, check func() error) (*Report, error) {
@@ -125,6 +139,10 @@ func (c *checker) finish(key string, check func() error) (*Report, error) {
 	if slices.ContainsFunc(r.Entries, func(e Proven) bool { return strings.HasPrefix(e.Kind, "consent.") }) {
 		r.unverified("Who chose: a log can't tell a person from a script.")
 	}
+	if r.Kinds != nil {
+		r.unverified("When it really happened: the times are those of the operator's clock, which the log only keeps from going backwards.")
+		r.unverified("That everything that happened was logged: an excerpt is complete as to the log, not as to the world.")
+	}
 	r.unverified("That the log shows everybody the same entries: compare this checkpoint with one that somebody else keeps.")
 	return r, nil
 }
@@ -147,6 +165,23 @@ func (c *checker) receipt(r *Receipt) error {
 	c.report.Entries = append(c.report.Entries, Proven{Index: proof.Index, Kind: leaf.Kind, Time: leaf.Time(), Entry: r.Entry})
 	c.report.verified("Entry %d of log %s, %q of %s UTC, is unaltered and part of the log's first %d entries.",
 		proof.Index, at.Origin, leaf.Kind, leaf.Time().Format("2 January 2006 15:04"), at.Tree.N)
+	entry, err := parse(r.Entry)
+	if err != nil {
+		return fault(Malformed, "entry: %v", err)
+	}
+	if asserted(leaf.Kind, entry) {
+		c.report.unverified("Whether entry %d was chosen: it is an assertion of the operator, brought in from elsewhere, and not first-hand.", proof.Index)
+	}
+	if strings.HasPrefix(leaf.Kind, "consent.") || leaf.Kind == "notice.served" {
+		nonce := textAt(entry, "served", "nonce")
+		if leaf.Kind == "notice.served" {
+			nonce = textAt(entry, "nonce")
+		}
+		c.people = append(c.people, person{
+			kind: leaf.Kind, id: textAt(entry, "id"), subject: textAt(entry, "subject"), prev: textAt(entry, "prev_id"),
+			served: textAt(entry, "served", "id"), nonce: nonce, index: proof.Index,
+		})
+	}
 	if r.Notice != nil {
 		c.report.verified("The notice enclosed (%s) is the exact text that entry %d cites.", r.Notice.Language, proof.Index)
 	}
@@ -172,6 +207,11 @@ func (c *checker) bundle(b *Bundle) error {
 		if err := c.receipt(&b.Receipts[i]); err != nil {
 			return within("receipt", i, err)
 		}
+	}
+	slices.SortStableFunc(c.people, func(a, b person) int { return cmp.Compare(a.index, b.index) })
+	c.people = slices.Compact(c.people) // the same receipt twice says nothing new
+	if err := c.chain(); err != nil {
+		return err
 	}
 	for i := range b.Certificates {
 		if err := c.certificate(&b.Certificates[i]); err != nil {

@@ -113,8 +113,8 @@ func (d *Document) check(entry *value) error {
 	if language == nil || language.text != d.Language {
 		return fault(EditedNotice, "the notice enclosed is said to be in another language than the entry says")
 	}
-	if d.MediaType != "text/html; charset=utf-8" {
-		return fault(EditedNotice, "the notice enclosed has media type %q instead of text/html; charset=utf-8", d.MediaType)
+	if d.MediaType != noticeMediaType {
+		return fault(EditedNotice, "the notice enclosed has media type %q instead of %s", d.MediaType, noticeMediaType)
 	}
 	return nil
 }
