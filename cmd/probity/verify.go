@@ -1,10 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
+	"time"
 
 	"probity/internal/fail"
 	"probity/verify"
@@ -14,8 +15,9 @@ import (
 type verifyCommand struct {
 	settings `embed:""`
 	Events   bool     `help:"Check instead that every stored event of the installation in --data had a live basis when it was received."`
-	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate or bundle (JSON)."`
+	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate, bundle or excerpt."`
 	Key      []string `name:"key" placeholder:"VKEY" help:"Verifier key that the organisation published; may be repeated. Without it the key inside the file is used, and the report says so."`
+	At       string   `name:"at" placeholder:"TIME" help:"Also say what was allowed at that time (RFC 3339), by the entries in the file alone."`
 }
 
 // Run prints the report, or fails naming what is wrong.
@@ -26,19 +28,47 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 	case c.Events || c.File == "":
 		return fail.New(fail.Invalid, "name a file, or else --events and the data directory")
 	}
+	var at time.Time
+	if c.At != "" {
+		var err error
+		if at, err = time.Parse(time.RFC3339, c.At); err != nil {
+			return fail.Field("at", "--at %q is not a time such as 2026-11-22T12:00:00Z", c.At)
+		}
+	}
 	f, err := os.Open(c.File)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, verify.MaxFile+1))
-	if err != nil {
-		return err
-	}
-	report, err := verify.File(data, c.Key...)
+	report, err := verify.Read(f, c.Key...)
 	if err != nil {
 		return fail.Wrap(fail.Conflict, err, "%s does NOT verify", c.File)
 	}
-	fmt.Printf("%s verifies.\n%s", c.File, report)
-	return nil
+	out := bufio.NewWriter(os.Stdout)
+	fmt.Fprintf(out, "%s verifies.\n%s", c.File, report)
+	if c.At != "" {
+		states(out, report, at)
+	}
+	return out.Flush()
+}
+
+// states prints what was allowed at an instant.
+func states(out *bufio.Writer, report *verify.Report, at time.Time) {
+	list := report.StateAt(at)
+	if len(list) == 0 {
+		fmt.Fprintf(out, "At %s: the file says nothing about any purpose.\n", at.Format(time.RFC3339))
+		return
+	}
+	fmt.Fprintf(out, "At %s:\n", at.Format(time.RFC3339))
+	for _, s := range list {
+		who := s.Subject
+		if who == "" {
+			who = "(nobody is named)"
+		}
+		elsewhere := ""
+		if s.Elsewhere {
+			elsewhere = ", on another device of the same person"
+		}
+		fmt.Fprintf(out, "  %s  %-12s %-17s by entry %d%s\n", who, s.Purpose, s.Status, s.Entry, elsewhere)
+	}
 }

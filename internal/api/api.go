@@ -95,7 +95,7 @@ func New(d Deps) *API {
 	if d.Journey != nil {
 		a.reader = d.Journey.For(d.Consent)
 	}
-	a.routes = a.table()
+	a.routes = append(a.table(), a.proofTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}

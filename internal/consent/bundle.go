@@ -13,8 +13,9 @@ import (
 	"probity/verify"
 )
 
-// Bundle returns one file with the receipts of all records of the subjects, for an access package
-// or a regulator. It verifies offline.
+// Bundle returns one file with the receipts of all records of the subjects, of what was served before
+// each, and of the notices they rest on, for an access package. It verifies offline, and what was
+// allowed at any past time can be told from it alone.
 func (r *Room) Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (*verify.Bundle, error) {
 	key, err := r.ledger.VerifierKey(ctx, t)
 	if err != nil {
@@ -24,7 +25,18 @@ func (r *Room) Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 	if err != nil {
 		return nil, err
 	}
+	set, err := r.tenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	b := verify.NewBundle(key)
+	for _, index := range set.cited(records) {
+		published, err := r.ledger.Receipt(ctx, t, index, nil)
+		if err != nil {
+			return nil, err
+		}
+		b.Receipts = append(b.Receipts, *published)
+	}
 	for i := range records {
 		rec := &records[i]
 		receipt, err := r.receipt(ctx, t, rec)

@@ -36,7 +36,8 @@ func TestL26_ABundleOfOnePersonVerifiesOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Entries) != 3 || report.Entries[0].Kind != "notice.served" || report.Entries[1].Kind != "consent.given" || report.Entries[2].Kind != "consent.withdrawn" {
+	if len(report.Entries) != 4 || report.Entries[0].Kind != "notice.published" || report.Entries[1].Kind != "notice.served" ||
+		report.Entries[2].Kind != "consent.given" || report.Entries[3].Kind != "consent.withdrawn" {
 		t.Errorf("the report is %+v", report)
 	}
 }

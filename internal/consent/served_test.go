@@ -73,7 +73,10 @@ func TestL4_TheNoticeServedPrecedesTheChoiceThatCitesIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(report.Entries) != 2 || report.Entries[0].Kind != "notice.served" || report.Entries[1].Kind != "consent.given" ||
+		if len(report.Entries) != 3 || report.Entries[0].Kind != "notice.published" {
+			t.Fatalf("the report is %+v", report)
+		}
+		if report.Entries = report.Entries[1:]; report.Entries[0].Kind != "notice.served" || report.Entries[1].Kind != "consent.given" ||
 			report.Entries[0].Index >= report.Entries[1].Index {
 			t.Fatalf("the report is %+v", report)
 		}
