@@ -154,6 +154,16 @@ type Draft struct {
 	By       string `json:"-"` // who publishes: the id of a staff member or client, kept beside the version; empty: the system
 }
 
+// Languages returns the languages of the draft, sorted.
+func (d *Draft) Languages() []string {
+	out := make([]string, 0, len(d.Texts))
+	for lang := range d.Texts {
+		out = append(out, lang)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Site is what an organisation states about the place where its notice is shown. It is not shown
 // itself: the linter draws conclusions from it.
 type Site struct {
