@@ -29,7 +29,8 @@ type Outcome struct {
 	Token    string          // for the device, such as "v1.measure,actions.20261122" or "v1.n.20261122"
 }
 
-// Choose records a choice about every purpose.
+// Choose records a choice about every purpose that rests on consent. What rests on another basis is
+// no question, so the choice says nothing about it, and an objection to it stands.
 //
 //   - A full refusal by somebody unknown leaves no identifier: no subject, no cookie, one entry in
 //     the ledger under a random record id.
@@ -38,7 +39,8 @@ type Outcome struct {
 //     closes is closed in the gate before the commit.
 //   - A visitor id that is unknown or belonged to an erased person is treated as no id at all.
 //   - Global Privacy Control never grants. Under it purposes that share data are recorded as refused
-//     by the signal, unless the person grants them all the same: that wins and is marked.
+//     by the signal, unless the person grants them all the same: that wins and is marked. Do Not
+//     Track does the same where the deployment honours it, and is recorded everywhere.
 //
 // Errors: fail.Invalid naming the field; fail.Conflict with code consent.nonce.used or
 // consent.nonce.stale; fail.Invalid with code consent.nonce.foreign or consent.nonce.bad;
@@ -68,7 +70,21 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 	return w.run(ctx)
 }
 
-// check sees to it that the choice says yes or no to each purpose and to nothing else.
+// signal names what the browser sent that refuses the purpose until the person chooses otherwise;
+// empty for none. Global Privacy Control comes first, Do Not Track counts where it is honoured.
+func (c *Choice) signal(p *notice.Purpose) string {
+	switch {
+	case !p.Sharing:
+		return ""
+	case c.GPC:
+		return "gpc"
+	case c.DNT && c.HonourDNT:
+		return "dnt"
+	}
+	return ""
+}
+
+// check sees to it that the choice says yes or no to each purpose that rests on consent, and to nothing else.
 func (c *Choice) check(set *settings) error {
 	if c.Deployment == uuid.Nil {
 		return fail.Field("deployment", "The deployment is missing.")
@@ -76,23 +92,27 @@ func (c *Choice) check(set *settings) error {
 	if len(set.purposes) == 0 {
 		return fail.New(fail.NotFound, "The organisation has published no purposes yet.")
 	}
-	for _, p := range set.purposes {
+	for _, p := range set.asked() {
 		if _, ok := c.Purposes[p.ID]; !ok {
 			return fail.Field("purposes."+p.ID, "The choice says nothing about the purpose %q.", p.ID)
 		}
 	}
 	for id := range c.Purposes {
-		if set.purpose(id) == nil {
+		p := set.purpose(id)
+		if p == nil {
 			return fail.Field("purposes", "The choice names a purpose that does not exist.")
 		}
+		if p.Basis != notice.Consent {
+			return fail.Field("purposes."+id, "The purpose %q does not rest on consent, so nobody can be asked for it.", id)
+		}
 	}
-	if err := c.UI.check("banner", "preferences", "form"); err != nil {
+	if err := c.UI.check("banner", "preferences", "placeholder", "form"); err != nil {
 		return err
 	}
 	// The record must not say that somebody accepted all who didn't, or the other way round.
-	for _, p := range set.purposes {
+	for _, p := range set.asked() {
 		yes := c.Purposes[p.ID]
-		if c.UI.Action == "accept_all" && !yes && !(c.GPC && p.Sharing) ||
+		if c.UI.Action == "accept_all" && !yes && c.signal(&p) == "" ||
 			(c.UI.Action == "reject_all" || c.UI.Action == "withdraw_all") && yes {
 			return fail.Field("purposes."+p.ID, "The choice about %q does not fit the action %s.", p.ID, c.UI.Action)
 		}
@@ -135,7 +155,7 @@ type writing struct {
 
 func (w *writing) granted() []string {
 	var out []string
-	for _, p := range w.set.purposes {
+	for _, p := range w.set.asked() {
 		if w.choice.Purposes[p.ID] {
 			out = append(out, p.ID)
 		}
@@ -145,7 +165,7 @@ func (w *writing) granted() []string {
 
 func (w *writing) refused() []string {
 	var out []string
-	for _, p := range w.set.purposes {
+	for _, p := range w.set.asked() {
 		if !w.choice.Purposes[p.ID] {
 			out = append(out, p.ID)
 		}
@@ -173,14 +193,23 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 	}
 	out := &Outcome{RecordID: w.record.ID, Subject: w.subject, Purposes: map[string]bool{}}
 	granted := w.granted()
-	for _, p := range w.set.purposes {
-		out.Purposes[p.ID] = slices.Contains(granted, p.ID)
-	}
-	out.Token = token(granted, at)
 	if len(granted) > 0 {
 		v := w.visitor
 		out.Visitor = &v
 	}
+	var open []string
+	for _, p := range w.set.purposes {
+		ok := slices.Contains(granted, p.ID)
+		if p.Basis != notice.Consent && out.Visitor != nil {
+			// Without an identifier nothing can be told apart, on whatever basis.
+			_, err := r.GateFor(ctx, w.tenant, w.subject, w.choice.Deployment, p.ID)
+			ok = err == nil
+		}
+		if out.Purposes[p.ID] = ok; ok {
+			open = append(open, p.ID)
+		}
+	}
+	out.Token = token(open, at)
 	out.Receipt = r.receiptNow(ctx, w.tenant, &w.record)
 	return out, nil
 }
@@ -226,7 +255,7 @@ func (w *writing) fill(at time.Time) {
 		Version:    w.shown.Version,
 		Language:   w.shown.Language,
 	}
-	for _, p := range w.set.purposes {
+	for _, p := range w.set.asked() {
 		status := Refused
 		if w.choice.Purposes[p.ID] {
 			status = Given
@@ -276,8 +305,8 @@ func (w *writing) entry() *entry {
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}
 	e.setClientTime(c.ClientTime, w.record.At)
 	e.addPurposes(w.set, &w.record, func(p *notice.Purpose, given bool) string {
-		if c.GPC && p.Sharing && !given {
-			return "gpc"
+		if by := c.signal(p); by != "" && !given {
+			return by
 		}
 		return c.UI.Component
 	})

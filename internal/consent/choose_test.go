@@ -422,3 +422,87 @@ func TestUsedNoncesAreSweptOnceTheyAreStale(t *testing.T) {
 		t.Errorf("swept %d stale nonces: %v", n, err)
 	}
 }
+
+func TestB29_AChoiceSaysNothingAboutWhatRestsOnAnotherBasis(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.publishWith(t, notice.Actions, notice.LegitimateInterest)
+		choice := w.choice(t, nil, notice.Measure)
+		if _, err := w.Choose(t.Context(), w.tenant, choice); !fail.Is(err, fail.Invalid) {
+			t.Fatalf("a choice about a legitimate interest: %v", err)
+		}
+		delete(choice.Purposes, notice.Actions)
+		out, err := w.Choose(t.Context(), w.tenant, choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Purposes[notice.Actions] {
+			t.Error("without a recorded assessment the other basis opens the gate")
+		}
+		if _, err := w.Declare(t.Context(), w.tenant, consent.Declaration{
+			Deployment: site, Basis: string(notice.LegitimateInterest), Purposes: []string{notice.Actions}, Assessment: "The interest in a working basket was weighed against that of the visitors.",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		choose := func(visitor *uuid.UUID, yes ...string) *consent.Outcome {
+			t.Helper()
+			c := w.choice(t, visitor, yes...)
+			c.Nonce = w.nonceFor(t, 2)
+			delete(c.Purposes, notice.Actions)
+			out, err := w.Choose(t.Context(), w.tenant, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		out = choose(out.Visitor, notice.Measure)
+		if !out.Purposes[notice.Actions] || !strings.HasPrefix(out.Token, "v1.measure,actions.") {
+			t.Errorf("the declared purpose is %v, the token %s", out.Purposes[notice.Actions], out.Token)
+		}
+		objected, err := w.ObjectFrom(t.Context(), w.tenant, consent.Withdrawal{
+			Deployment: site, Visitor: *out.Visitor, Purposes: []string{notice.Actions}, UI: consent.UI{Component: "preferences", Action: "save"},
+		})
+		if err != nil || objected.Purposes[notice.Actions] || objected.RecordID == uuid.Nil {
+			t.Fatalf("%+v, %v", objected, err)
+		}
+		// Agreeing to everything else takes no objection back.
+		if out = choose(out.Visitor, notice.Measure, notice.Identity, notice.Predict, notice.Support, notice.Sales, notice.Marketing); out.Purposes[notice.Actions] {
+			t.Error("the objection was lost with the next choice")
+		}
+		if out = choose(nil); out.Visitor != nil || out.Purposes[notice.Actions] {
+			t.Errorf("after a full refusal by a stranger: %+v", out)
+		}
+	})
+}
+
+func TestG1_DoNotTrackCountsOnlyWhereItIsHonoured(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	choice := w.choice(t, nil, notice.Measure, notice.Actions, notice.Identity, notice.Predict, notice.Support, notice.Sales)
+	choice.UI.Action, choice.DNT = "accept_all", true
+	if _, err := w.Choose(t.Context(), w.tenant, choice); !fail.Is(err, fail.Invalid) {
+		t.Fatalf("all was accepted but what shares: %v", err)
+	}
+	choice.HonourDNT = true
+	out, err := w.Choose(t.Context(), w.tenant, choice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Purposes[notice.Marketing] || !out.Purposes[notice.Measure] {
+		t.Errorf("got %v", out.Purposes)
+	}
+	var entry struct {
+		Signals  struct{ DNT bool }
+		Purposes []struct{ ID, State, Source string }
+	}
+	if err := json.Unmarshal(out.Receipt.Entry, &entry); err != nil {
+		t.Fatal(err)
+	}
+	if !entry.Signals.DNT {
+		t.Error("the signal is not recorded")
+	}
+	for _, p := range entry.Purposes {
+		if want := map[bool]string{true: "dnt", false: "banner"}[p.ID == notice.Marketing]; p.Source != want {
+			t.Errorf("%s was decided by %s, want %s", p.ID, p.Source, want)
+		}
+	}
+}

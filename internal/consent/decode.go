@@ -74,7 +74,7 @@ func DecodeChoice(body []byte) (Choice, error) {
 		return Choice{}, fail.Field("ui", "The choice does not say how it was made.")
 	}
 	c.UI = UI(*w.UI)
-	if err := c.UI.check("banner", "preferences", "form"); err != nil {
+	if err := c.UI.check("banner", "preferences", "placeholder", "form"); err != nil {
 		return Choice{}, err
 	}
 	c.ClientTime, err = parseTime(w.ClientTime)

@@ -98,14 +98,14 @@ func (r *Room) Migrate(ctx context.Context) error {
 
 // UI says how a choice was made.
 type UI struct {
-	Component string `json:"component"`          // "banner", "preferences"; "form" and "link" on our own pages
+	Component string `json:"component"`          // "banner", "preferences", "placeholder" of blocked content; "form" and "link" on our own pages
 	Action    string `json:"action"`             // "accept_all", "reject_all", "save" or "withdraw_all"
 	DwellMS   int    `json:"dwell_ms"`           // milliseconds that the notice was visible
 	Trusted   bool   `json:"trusted"`            // the browser says that a person and not a script made the click
 	Viewport  string `json:"viewport,omitempty"` // "m" or "d"
 }
 
-// Choice is what a visitor chose about every purpose.
+// Choice is what a visitor chose about every purpose that rests on consent.
 type Choice struct {
 	Deployment uuid.UUID
 	Nonce      string     // from Nonce, for the notice that was shown
@@ -113,6 +113,7 @@ type Choice struct {
 	Purposes   map[string]bool
 	UI         UI
 	GPC, DNT   bool      // signals of the request
+	HonourDNT  bool      // the deployment treats Do Not Track like Global Privacy Control
 	ClientTime time.Time // the browser's clock; kept apart, never relied upon
 }
 

@@ -135,6 +135,17 @@ func (s *settings) purpose(id string) *notice.Purpose {
 	return nil
 }
 
+// asked returns the purposes that people are asked for: those that rest on consent.
+func (s *settings) asked() []notice.Purpose {
+	var out []notice.Purpose
+	for _, p := range s.purposes {
+		if p.Basis == notice.Consent {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func (s *settings) purposeIDs() []string {
 	out := make([]string, len(s.purposes))
 	for i, p := range s.purposes {

@@ -13,5 +13,5 @@ func SignalsGPC(values []string) bool {
 }
 
 // SignalsDNT tells whether the request headers named DNT ask not to be tracked. The signal is
-// retired; it is recorded and decides nothing.
+// retired; it is recorded, and decides only on deployments that honour it.
 func SignalsDNT(values []string) bool { return SignalsGPC(values) }

@@ -37,8 +37,14 @@ func (r *Room) Withdraw(ctx context.Context, t id.Tenant, w Withdrawal) (*Outcom
 // closes the gate as Withdraw does.
 func (r *Room) Object(ctx context.Context, t id.Tenant, s id.Subject, purposes []string) error {
 	w := Withdrawal{Subject: s, Purposes: purposes, UI: UI{Component: "form", Action: "withdraw_all"}}
-	_, err := r.close(ctx, t, w, closing{kind: ledger.ConsentObjected, actor: "data_subject", status: func(Status) Status { return Objected }})
+	_, err := r.ObjectFrom(ctx, t, w)
 	return err
+}
+
+// ObjectFrom is Object for an objection made on a device, which names the visitor. As with Withdraw,
+// an objection by somebody unknown closes nothing, because nothing is open for them.
+func (r *Room) ObjectFrom(ctx context.Context, t id.Tenant, w Withdrawal) (*Outcome, error) {
+	return r.close(ctx, t, w, closing{kind: ledger.ConsentObjected, actor: "data_subject", status: func(Status) Status { return Objected }})
 }
 
 // closing is a way to close purposes.

@@ -114,6 +114,30 @@ func (w *world) nonce(t testing.TB) string {
 	return n
 }
 
+// nonceFor returns a nonce for a later version of the English notice.
+func (w *world) nonceFor(t testing.TB, version int) string {
+	t.Helper()
+	n, err := w.Nonce(t.Context(), w.tenant, consent.NonceFor{Deployment: site, NoticeID: notice.ID, Version: version, Language: "en"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// publishWith publishes the next version of the default notice, in which a purpose rests on another basis.
+func (w *world) publishWith(t testing.TB, purpose string, basis notice.Basis) {
+	t.Helper()
+	purposes := notice.DefaultPurposes()
+	for i := range purposes {
+		if purposes[i].ID == purpose {
+			purposes[i].Basis = basis
+		}
+	}
+	if _, err := w.Publish(t.Context(), w.tenant, notice.Draft{Facts: notice.Facts{Controller: "Fernhill Ltd"}, Purposes: purposes, Texts: notice.DefaultTexts()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // choice says yes to the purposes and no to all others.
 func (w *world) choice(t testing.TB, visitor *uuid.UUID, yes ...string) consent.Choice {
 	t.Helper()

@@ -82,7 +82,8 @@ type NoticePurpose struct {
 	ID          string `json:"id"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
-	Basis       Basis  `json:"basis"` // only a purpose that rests on consent has a switch
+	Basis       Basis  `json:"basis"`             // only a purpose that rests on consent has a switch
+	Sharing     bool   `json:"sharing,omitempty"` // what Global Privacy Control refuses: "accept all" leaves it out while the signal is sent
 }
 
 // Labels are the words on the banner's controls and in its messages.

@@ -39,7 +39,7 @@ func Render(purposes []Purpose, d Draft, version int, lang string) (Notice, []by
 	list := make([]renderedPurpose, len(purposes))
 	for i, p := range purposes {
 		list[i] = renderedPurpose{p, p.Texts[lang]}
-		n.Purposes[i] = NoticePurpose{ID: p.ID, Title: p.Texts[lang].Title, Description: p.Texts[lang].Description, Basis: p.Basis}
+		n.Purposes[i] = NoticePurpose{ID: p.ID, Title: p.Texts[lang].Title, Description: p.Texts[lang].Description, Basis: p.Basis, Sharing: p.Sharing}
 	}
 	page, err := template.ParseFS(templates, "notice.html.tmpl")
 	if err != nil {
