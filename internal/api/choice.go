@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -85,7 +86,7 @@ func (c *call) choose() error {
 	}
 	o, err := c.api.Consent.Choose(c.Context(), d.Tenant, consent.Choice{
 		Deployment: d.ID, Nonce: body.Nonce, Visitor: body.Visitor, Purposes: body.Purposes, UI: body.UI.ui(),
-		GPC: c.Header.Get("Sec-GPC") == "1", DNT: c.Header.Get("DNT") == "1", ClientTime: body.ClientTime,
+		GPC: consent.SignalsGPC(c.Header.Values("Sec-GPC")), DNT: consent.SignalsDNT(c.Header.Values("DNT")), HonourDNT: d.HonourDNT, ClientTime: body.ClientTime,
 	})
 	if err != nil {
 		return err
@@ -93,7 +94,21 @@ func (c *call) choose() error {
 	return c.reply(http.StatusCreated, answer(o))
 }
 
-func (c *call) withdraw() error {
+func (c *call) withdraw() error { return c.takeBack(c.api.Consent.Withdraw) }
+
+// object takes an objection to purposes that rest on another basis than consent (Art. 21). It works
+// like a withdrawal, but must say to what.
+func (c *call) object() error {
+	return c.takeBack(func(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error) {
+		if len(w.Purposes) == 0 {
+			return nil, fail.Field("purposes", "the purposes that are objected to are needed")
+		}
+		return c.api.Consent.ObjectFrom(ctx, t, w)
+	})
+}
+
+// takeBack reads what a visitor takes back or objects to, and has it done.
+func (c *call) takeBack(do func(context.Context, id.Tenant, consent.Withdrawal) (*consent.Outcome, error)) error {
 	var body struct {
 		Deployment uuid.UUID `json:"deployment"`
 		Visitor    uuid.UUID `json:"visitor"`
@@ -111,7 +126,7 @@ func (c *call) withdraw() error {
 	if err != nil {
 		return err
 	}
-	o, err := c.api.Consent.Withdraw(c.Context(), d.Tenant, consent.Withdrawal{
+	o, err := do(c.Context(), d.Tenant, consent.Withdrawal{
 		Deployment: d.ID, Visitor: body.Visitor, Purposes: body.Purposes, UI: body.UI.ui(), ClientTime: body.ClientTime,
 	})
 	if err != nil {

@@ -158,7 +158,7 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	h.api = api.New(api.Deps{
 		Org: h.org, Rights: h.rights, Consent: h.consent, Subjects: subjects, Journey: h.journey, Ledger: h.ledger,
 		Collector: collector, Worker: w, Predictors: predictor, Bus: h.bus, Clock: h.clk, Logger: logger,
-		SDK:     fstest.MapFS{"dist/ac.js": {Data: []byte("gate()")}, "dist/banner.css": {Data: []byte("b{}")}},
+		SDK:     fstest.MapFS{"dist/ac.js": {Data: []byte(`gate(d.currentScript,"Privacy choices")`)}, "dist/banner.css": {Data: []byte("b{}")}},
 		Metrics: prometheus.NewRegistry(),
 		Options: api.Options{
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, SecurityContact: "mailto:security@shop.example", Started: h.clk.Now(),

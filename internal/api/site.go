@@ -18,6 +18,7 @@ import (
 	"probity/internal/event"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/subject"
 )
@@ -84,28 +85,35 @@ func (c *call) cachedJSON(v any, seconds int) error {
 	return c.cached("application/json", b.Bytes(), seconds)
 }
 
-// sdkFile serves one file of the browser SDK.
-func sdkFile(name string) func(*call) error {
-	return func(c *call) error {
-		if c.api.SDK == nil {
-			return fail.New(fail.NotFound, "There is no such file.")
-		}
-		body, err := fs.ReadFile(c.api.SDK, "dist/"+name)
-		if err != nil {
-			return fail.New(fail.NotFound, "There is no such file.")
-		}
-		c.w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-		return c.cached(mime.TypeByExtension(path.Ext(name)), body, 3600)
+// sdkFile answers with one file of the browser SDK, after fill if it is not nil.
+func (c *call) sdkFile(name string, fill func(body []byte) ([]byte, error)) error {
+	missing := fail.New(fail.NotFound, "There is no such file.")
+	if c.api.SDK == nil {
+		return missing
 	}
+	body, err := fs.ReadFile(c.api.SDK, "dist/"+name)
+	if err != nil {
+		return missing
+	}
+	if fill != nil {
+		if body, err = fill(body); err != nil {
+			return err
+		}
+	}
+	c.w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	return c.cached(mime.TypeByExtension(path.Ext(name)), body, 3600)
 }
 
 // sdk serves a file of the browser SDK by its name.
 func (c *call) sdk() error {
 	name := c.PathValue("file")
+	if name == gateFile {
+		return c.gate()
+	}
 	if !fs.ValidPath(name) || strings.Contains(name, "/") {
 		return fail.New(fail.NotFound, "There is no such file.")
 	}
-	return sdkFile(name)(c)
+	return c.sdkFile(name, nil)
 }
 
 // The numbers that the browser works with.
@@ -129,7 +137,7 @@ func (c *call) deploymentConfig() error {
 	if err != nil {
 		return err
 	}
-	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, "en")
+	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, c.language())
 	if err != nil {
 		return err
 	}
@@ -158,16 +166,25 @@ func (c *call) deploymentConfig() error {
 		QueryKeys  []string  `json:"query_keys"`
 		SearchKeys []string  `json:"search_keys"`
 		PrivacyURL string    `json:"privacy_url"`
+		HonourDNT  bool      `json:"honour_dnt"`
+		Withdraw   string    `json:"withdraw_all"` // the label of the control that takes everything back
 	}{
 		Deployment: d.ID, Purposes: []purpose{}, Notice: notice{n.ID, n.Version}, Languages: languages,
 		Idle: sessionIdleSeconds, ChoiceDays: int(consent.Validity.Hours() / 24),
 		QueryKeys: policy.QueryKeys, SearchKeys: policy.SearchKeys, PrivacyURL: c.api.Options.PrivacyURL,
+		HonourDNT: d.HonourDNT, Withdraw: n.Labels.WithdrawAll,
 	}
 	for _, p := range list {
 		text := p.Texts[n.Language]
 		out.Purposes = append(out.Purposes, purpose{p.ID, text.Title, text.Description, string(p.Basis)})
 	}
 	return c.cachedJSON(out, noticeSeconds)
+}
+
+// language returns the language that the query asks for, without its region; empty for none.
+func (c *call) language() string {
+	lang, _, _ := strings.Cut(strings.ToLower(c.URL.Query().Get("lang")), "-")
+	return lang
 }
 
 func (c *call) notice() error {
@@ -179,12 +196,14 @@ func (c *call) notice() error {
 	if err != nil {
 		return err
 	}
-	lang, _, _ := strings.Cut(strings.ToLower(c.URL.Query().Get("lang")), "-")
-	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, lang)
+	n, err := c.api.Consent.Notice(c.Context(), d.Tenant, c.language())
 	if err != nil {
 		return err
 	}
-	return c.cachedJSON(n, noticeSeconds)
+	return c.cachedJSON(struct {
+		*notice.Notice
+		HonourDNT bool `json:"honour_dnt,omitempty"`
+	}{n, d.HonourDNT}, noticeSeconds)
 }
 
 // artefact is the notice as it was published, byte for byte, for ever: what a receipt cites. It is

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
@@ -33,6 +34,81 @@ func TestSDKFilesAreTheSameForEverybody(t *testing.T) {
 	}
 	for _, path := range []string{"/probity/sdk/v1/none.js", "/probity/sdk/v1/..", "/probity/sdk/v1/dist"} {
 		h.do(t, "GET", path, "").want(t, 404)
+	}
+}
+
+func TestTheGateSpeaksTheLanguageOfItsAddress(t *testing.T) {
+	h := newHouse(t)
+	const gate = "/journey/sdk/js/web/v1/ac.js"
+	for query, want := range map[string]string{
+		"":            `gate(d.currentScript,"Privacy choices")`,
+		"?lang=en":    `gate(d.currentScript,"Privacy choices")`,
+		"?lang=xx":    `gate(d.currentScript,"Privacy choices")`,
+		"?lang=de-AT": `gate(d.currentScript,"` + notice.DefaultTexts()["de"].Labels.Manage + `")`,
+		"?lang=de&deployment=" + deployment: `gate({src:"` + h.URL + `/",dataset:{deployment:"` + deployment + `"}},"` +
+			notice.DefaultTexts()["de"].Labels.Manage + `")`,
+	} {
+		for _, path := range []string{gate, "/probity/sdk/v1/ac.js"} {
+			a := h.do(t, "GET", path+query, "", "Accept-Language", "fr").want(t, 200)
+			if string(a.body) != want {
+				t.Errorf("%s%s is %s, want %s", path, query, a.body, want)
+			}
+			if a.header.Get("Vary") != "" || a.header.Get("Cache-Control") != "public, max-age=3600" || a.header.Get("Set-Cookie") != "" {
+				t.Errorf("%s%s can't be shared by all: %v", path, query, a.header)
+			}
+		}
+	}
+	h.do(t, "GET", gate+"?deployment=%22%7D)%2Calert(1)", "").want(t, 404)
+}
+
+func TestAnObjectionToAnotherBasisIsRecorded(t *testing.T) {
+	h := newHouse(t)
+	d, _ := uuid.Parse(declared)
+	if _, err := h.org.SaveDeployment(t.Context(), h.tenant, org.Deployment{ID: d, Name: "Servers", AllowedOrigins: []string{origin}}); err != nil {
+		t.Fatal(err)
+	}
+	a := h.do(t, "POST", "/probity/v1/consent/choices", h.choice(t), "Origin", origin).want(t, 201)
+	who := `{"deployment":"` + declared + `","visitor":"` + a.str(t, "visitor") + `"`
+	ui := `,"ui":{"component":"preferences","action":"save"},"client_time":"2026-11-20T09:00:00Z"}`
+	h.do(t, "POST", "/probity/v1/consent/object", who+ui, "Origin", origin).want(t, 400)
+	h.do(t, "POST", "/probity/v1/consent/object", who+`,"purposes":["none"]`+ui, "Origin", origin).want(t, 400)
+	h.do(t, "POST", "/probity/v1/consent/object", who+`,"purposes":["actions"]`+ui, "Origin", "https://evil.example").want(t, 403)
+	for range 2 {
+		o := h.do(t, "POST", "/probity/v1/consent/object", who+`,"purposes":["actions"]`+ui, "Origin", origin, "Content-Type", "text/plain").want(t, 200)
+		if o.at("purposes.actions") != false || o.at("purposes.measure") != true {
+			t.Errorf("got %s", o.body)
+		}
+	}
+	s := h.do(t, "POST", "/probity/v1/consent/state", who+"}", "Origin", origin).want(t, 200)
+	if s.at("purposes.actions.status") != "Objected" {
+		t.Errorf("got %s", s.body)
+	}
+	stranger := strings.ReplaceAll(who, a.str(t, "visitor"), uuid.NewString())
+	if o := h.do(t, "POST", "/probity/v1/consent/object", stranger+`,"purposes":["actions"]`+ui, "Origin", origin).want(t, 200); o.at("record_id") != nil {
+		t.Errorf("got %s", o.body)
+	}
+}
+
+func TestDoNotTrackIsToldToTheBannerWhereItIsHonoured(t *testing.T) {
+	h := newHouse(t)
+	path := "/probity/v1/deployments/" + deployment
+	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("honour_dnt") != nil || n.at("language") != "en" {
+		t.Errorf("got %s", n.body)
+	}
+	d, err := h.org.Deployment(t.Context(), uuid.MustParse(deployment))
+	if err != nil {
+		t.Fatal(err)
+	}
+	honouring := *d
+	honouring.HonourDNT = true
+	if _, err := h.org.SaveDeployment(t.Context(), h.tenant, honouring); err != nil {
+		t.Fatal(err)
+	}
+	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("honour_dnt") != true {
+		t.Errorf("got %s", n.body)
+	}
+	if c := h.do(t, "GET", path+"/config?lang=de", "").want(t, 200); c.at("honour_dnt") != true || c.at("withdraw_all") != notice.DefaultTexts()["de"].Labels.WithdrawAll {
+		t.Errorf("got %s", c.body)
 	}
 }
 

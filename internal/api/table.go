@@ -37,7 +37,7 @@ func (a *API) table() []route {
 		{"GET", "/api/v2/journey/sessions/{sessionId}/events", can(org.PermissionEvents), 0, (*call).sessionEvents},
 		{"GET", "/api/v2/journey/sessions/{sessionId}/outcomescores", can(org.PermissionScores), 0, (*call).outcomeScores},
 
-		{"GET", "/journey/sdk/js/web/v1/ac.js", public(plain), 0, sdkFile("ac.js")},
+		{"GET", "/journey/sdk/js/web/v1/ac.js", public(plain), 0, (*call).gate},
 		{"GET", "/probity/sdk/v1/{file}", public(plain), 0, (*call).sdk},
 		{"GET", "/probity/v1/deployments/{deploymentId}/config", public(plain), 0, (*call).deploymentConfig},
 		{"GET", "/probity/v1/deployments/{deploymentId}/notice", public(plain), 0, (*call).notice},
@@ -47,6 +47,7 @@ func (a *API) table() []route {
 		{"POST", "/probity/v1/consent/served", public(site), 0, throttled((*call).served)},
 		{"POST", "/probity/v1/consent/choices", public(site), 0, throttled((*call).choose)},
 		{"POST", "/probity/v1/consent/withdraw", public(own), 0, throttled((*call).withdraw)},
+		{"POST", "/probity/v1/consent/object", public(own), 0, throttled((*call).object)},
 		{"POST", "/probity/v1/consent/state", public(own), 0, throttled((*call).consentState)},
 		{"POST", "/probity/v1/consent/receipt", public(own), 0, throttled((*call).receipt)},
 		{"POST", "/probity/v1/import", can(org.PermissionImport), limitBatch, (*call).importEvents},

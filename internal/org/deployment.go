@@ -33,6 +33,7 @@ type Deployment struct {
 	Name           string
 	AllowedOrigins []string // such as "https://shop.example"; empty: no browser may call
 	AllowLoopback  bool     // also any http or https origin on localhost, 127.0.0.0/8 or ::1
+	HonourDNT      bool     // "DNT: 1" refuses what Global Privacy Control refuses
 	Basis          string   // lawful basis of events: "consent", or one that was declared
 	BasisRecord    string   // the record of the declaration; empty for consent
 	Created        time.Time
@@ -109,7 +110,7 @@ func (r *Room) Deployments(ctx context.Context, t id.Tenant) ([]*Deployment, err
 	return list, err
 }
 
-// SaveDeployment creates the deployment, or changes name, origins and loopback of an existing one.
+// SaveDeployment creates the deployment, or changes name, origins, loopback and signals of an existing one.
 // The lawful basis is left alone: see SetBasis. A zero ID gets a fresh one. Each origin must be
 // scheme, host and optional port and nothing else. Fails with Conflict if the id belongs to
 // another organisation.
@@ -135,12 +136,12 @@ func (r *Room) SaveDeployment(ctx context.Context, t id.Tenant, d Deployment) (*
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		tx.AfterCommit(func() { r.deployments.drop(d.ID) })
 		_, err := tx.Exec(ctx, `
-			INSERT INTO deployment (tenant_id, id, name, allowed_origins, allow_loopback, basis, basis_record, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, '', $7)
+			INSERT INTO deployment (tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, basis, basis_record, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8)
 			ON CONFLICT (tenant_id, id) DO UPDATE SET
 				name = excluded.name, allowed_origins = excluded.allowed_origins,
-				allow_loopback = excluded.allow_loopback`,
-			t, d.ID[:], d.Name, string(origins), d.AllowLoopback, BasisConsent, r.clk.Now().UnixMicro())
+				allow_loopback = excluded.allow_loopback, honour_dnt = excluded.honour_dnt`,
+			t, d.ID[:], d.Name, string(origins), d.AllowLoopback, d.HonourDNT, BasisConsent, r.clk.Now().UnixMicro())
 		return err
 	})
 	if err != nil {
@@ -176,14 +177,14 @@ func checkOrigin(o string) error {
 }
 
 const selectDeployment = `
-	SELECT tenant_id, id, name, allowed_origins, allow_loopback, basis, basis_record, created_at
+	SELECT tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, basis, basis_record, created_at
 	FROM deployment`
 
 func scanDeployment(row scanner) (*Deployment, error) {
 	var d Deployment
 	var origins string
 	var created int64
-	err := row.Scan(&d.Tenant, &d.ID, &d.Name, &origins, &d.AllowLoopback, &d.Basis, &d.BasisRecord, &created)
+	err := row.Scan(&d.Tenant, &d.ID, &d.Name, &origins, &d.AllowLoopback, &d.HonourDNT, &d.Basis, &d.BasisRecord, &created)
 	if err != nil {
 		return nil, err
 	}
