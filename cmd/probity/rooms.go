@@ -17,6 +17,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/ledger"
+	"probity/internal/mail"
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
@@ -33,6 +34,7 @@ type rooms struct {
 	ledger    *ledger.Ledger
 	subjects  *subject.Room
 	consent   *consent.Room
+	mail      *mail.Room
 	predict   *predict.Room
 	journey   *journey.Store
 	collector *collect.Collector
@@ -50,8 +52,11 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	r.subjects = subject.New(e.db, e.keys, e.clock)
 	r.consent = consent.New(e.db, r.ledger, r.subjects, e.keys, e.clock, busOf(e.stream))
 	r.consent.Describe(terms(s))
-	r.predict = predict.New(e.db, e.clock, r.mayPredict, predict.Options{Keys: e.keys, Logger: e.log})
 	var err error
+	if r.mail, err = mail.New(e.db, e.keys, e.clock, e.log, mail.Options{URL: s.SMTPURL, From: s.MailFrom}); err != nil {
+		return nil, err
+	}
+	r.predict = predict.New(e.db, e.clock, r.mayPredict, predict.Options{Keys: e.keys, Logger: e.log})
 	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
 		return nil, err
 	}
@@ -64,6 +69,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
 		Stores: []rights.Store{
 			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others,
+			rights.Letters(r.mail),
 		},
 		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
@@ -73,7 +79,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	}{
 		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
 		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
-		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate},
+		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate}, {"mail", r.mail.Migrate},
 	}
 	for _, m := range migrations {
 		if err := m.migrate(ctx); err != nil {

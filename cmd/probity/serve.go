@@ -139,6 +139,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 	for name, run := range map[string]func(context.Context) error{
 		"worker": r.worker.Run, "rights": r.rights.Run, "housekeeping": r.keepHouse,
 		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
+		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {

@@ -42,6 +42,9 @@ type settings struct {
 	StorageLocation string `env:"PROBITY_STORAGE_LOCATION" default:"self-hosted" placeholder:"CODE" help:"Where the data lies, as consent records and their exports say it; best a country code."`
 	Retention       string `env:"PROBITY_RETENTION" default:"P182D" placeholder:"DURATION" help:"How long data that rests on consent is kept, as consent records say it (ISO 8601)."`
 
+	SMTPURL  string `name:"smtp-url" env:"PROBITY_SMTP_URL" placeholder:"URL" help:"Mail server that takes letters, as smtp://user:password@host:port (STARTTLS) or smtps://…; without it no letter is sent."`
+	MailFrom string `name:"mail-from" env:"PROBITY_MAIL_FROM" placeholder:"ADDR" help:"Address that letters come from, such as \"Shop <privacy@shop.example>\"."`
+
 	DebugListen string `env:"PROBITY_DEBUG_LISTEN" placeholder:"ADDR" help:"Serve profiles (pprof) on this loopback address; off by default."`
 
 	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
@@ -157,6 +160,7 @@ func (c *configCommand) Run() error {
 		{"store", redactURL(c.storeURL())}, {"vault", redactURL(c.vaultURL())}, {"root-key", c.rootKeyFile()},
 		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
 		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
+		{"smtp-url", redactURL(c.SMTPURL)}, {"mail-from", c.MailFrom},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
 		{"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
