@@ -73,6 +73,8 @@ func (c *recoverCommand) Run() error {
 
 // keysCommand is what an operator does with keys.
 type keysCommand struct {
+	RotateLog rotateLogCommand `cmd:"" name:"rotate-log" help:"Give every organisation's log a new signing key; the old one signs a statement that names it, and is destroyed."`
+
 	Rotate rotateCommand `cmd:"" help:"Replace the organisations' keys now and destroy the old ones, for instance after an erasure that must not wait for the epoch."`
 }
 

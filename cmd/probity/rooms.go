@@ -23,6 +23,7 @@ import (
 	"probity/internal/rights"
 	"probity/internal/stream"
 	"probity/internal/subject"
+	"probity/internal/witness"
 	"probity/internal/worker"
 	"probity/sdk"
 )
@@ -41,7 +42,10 @@ type rooms struct {
 	worker    *worker.Worker
 	rights    *rights.Room
 	others    *downstream.Room // systems that are told of withdrawals
-	tenant    id.Tenant        // the default organisation
+	witness   *witness.Witness
+	publisher *witness.Publisher
+	upkeep    upkeep
+	tenant    id.Tenant // the default organisation
 }
 
 // furnish builds and migrates the rooms, ground floor first, and makes the default organisation.
@@ -73,6 +77,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		},
 		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
+	if err := r.publish(s); err != nil {
+		return nil, err
+	}
 	migrations := []struct {
 		room    string
 		migrate func(context.Context) error
@@ -80,11 +87,15 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
 		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
 		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate}, {"mail", r.mail.Migrate},
+		{"witness", r.publisher.Migrate},
 	}
 	for _, m := range migrations {
 		if err := m.migrate(ctx); err != nil {
 			return nil, fmt.Errorf("migrate %s: %w", m.room, err)
 		}
+	}
+	if err := r.resumeLogs(ctx); err != nil {
+		return nil, err
 	}
 	r.tenant, err = r.org.EnsureDefault(ctx, org.Bootstrap{
 		Client: s.BootstrapClient, Deployment: s.BootstrapDeployment, Basis: s.BootstrapBasis,

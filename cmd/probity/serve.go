@@ -55,6 +55,9 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := r.openLogs(ctx, s); err != nil {
+		return err
+	}
 	if err := r.follow(ctx, s); err != nil {
 		return err
 	}
@@ -76,6 +79,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	base := "http://" + listener.Addr().String()
 	handler := api.New(api.Deps{
 		Org: r.org, Rights: r.rights, Consent: r.consent, Subjects: r.subjects, Journey: r.journey, Ledger: r.ledger,
+		Witness: r.witness, Publisher: r.publisher,
 		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others,
 		Clock: r.clock, Logger: log, SDK: sdk.Files, Metrics: r.metrics(), Ready: r.ready,
 		Options: api.Options{PublicURL: s.PublicURL, TrustedProxies: proxies, Started: r.clock.Now()},
@@ -140,6 +144,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 		"worker": r.worker.Run, "rights": r.rights.Run, "housekeeping": r.keepHouse,
 		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
 		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
+		"publishing": r.keepPublic,
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {

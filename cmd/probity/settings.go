@@ -45,6 +45,16 @@ type settings struct {
 	SMTPURL  string `name:"smtp-url" env:"PROBITY_SMTP_URL" placeholder:"URL" help:"Mail server that takes letters, as smtp://user:password@host:port (STARTTLS) or smtps://…; without it no letter is sent."`
 	MailFrom string `name:"mail-from" env:"PROBITY_MAIL_FROM" placeholder:"ADDR" help:"Address that letters come from, such as \"Shop <privacy@shop.example>\"."`
 
+	Witness         []string      `env:"PROBITY_WITNESS" sep:"none" placeholder:"VKEY URL" help:"Witness that cosigns this installation's logs, as its verifier key and its address; may be repeated."`
+	WitnessAccept   []string      `env:"PROBITY_WITNESS_ACCEPT" sep:"none" placeholder:"VKEY" help:"Verifier key of another installation's log that this one witnesses; may be repeated."`
+	CheckpointPost  []string      `env:"PROBITY_CHECKPOINT_POST" sep:"none" placeholder:"URL" help:"Address that each new checkpoint is posted to, where this installation can't change it again; may be repeated."`
+	CheckpointMail  []string      `env:"PROBITY_CHECKPOINT_MAIL" sep:"none" placeholder:"ADDR" help:"Address that gets a checkpoint by mail twice a day; needs --smtp-url; may be repeated."`
+	CheckpointEvery time.Duration `env:"PROBITY_CHECKPOINT_EVERY" default:"1m" help:"How often the logs are signed and checkpoints are sent, if there is something new."`
+	AuditEvery      time.Duration `env:"PROBITY_AUDIT_EVERY" default:"24h" help:"How often each log examines itself."`
+
+	ProofRetention       time.Duration `env:"PROBITY_PROOF_RETENTION" default:"26280h" help:"How long a proof of consent is kept after it has ended; 0: for ever."`
+	ProofRetentionReason string        `env:"PROBITY_PROOF_RETENTION_REASON" default:"limitation period of three years" placeholder:"TEXT" help:"Why for that long; it is logged with each deletion."`
+
 	DebugListen string `env:"PROBITY_DEBUG_LISTEN" placeholder:"ADDR" help:"Serve profiles (pprof) on this loopback address; off by default."`
 
 	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
@@ -161,6 +171,9 @@ func (c *configCommand) Run() error {
 		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
 		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
 		{"smtp-url", redactURL(c.SMTPURL)}, {"mail-from", c.MailFrom},
+		{"witness", c.Witness}, {"witness-accept", c.WitnessAccept}, {"checkpoint-post", c.CheckpointPost}, {"checkpoint-mail", c.CheckpointMail},
+		{"checkpoint-every", c.CheckpointEvery.String()}, {"audit-every", c.AuditEvery.String()},
+		{"proof-retention", c.ProofRetention.String()}, {"proof-retention-reason", c.ProofRetentionReason},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
 		{"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},

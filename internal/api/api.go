@@ -24,6 +24,7 @@ import (
 	"probity/internal/org"
 	"probity/internal/rights"
 	"probity/internal/subject"
+	"probity/internal/witness"
 )
 
 // Deps are the rooms behind the API.
@@ -34,6 +35,9 @@ type Deps struct {
 	Subjects *subject.Room
 	Journey  *journey.Store
 	Ledger   *ledger.Ledger
+
+	Witness   *witness.Witness   // nil: this installation cosigns no foreign logs
+	Publisher *witness.Publisher // nil: nobody keeps account of where checkpoints went
 
 	Collector  Collector
 	Worker     Worker
@@ -95,7 +99,7 @@ func New(d Deps) *API {
 	if d.Journey != nil {
 		a.reader = d.Journey.For(d.Consent)
 	}
-	a.routes = append(a.table(), a.proofTable()...)
+	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}

@@ -34,6 +34,7 @@ import (
 	"probity/internal/stream"
 	"probity/internal/subject"
 	"probity/internal/vault"
+	"probity/internal/witness"
 	"probity/internal/worker"
 )
 
@@ -155,7 +156,12 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 		Deployments: h.org, Subjects: subjects, Gate: h.consent, Sealer: keys, Log: h.bus, Clock: h.clk, Logger: logger,
 		Declarations: h.consent,
 	})
+	cosigner, err := witness.New(keys, h.tenant, "probity.test/witness", h.clk)
+	must(err)
+	publisher := witness.NewPublisher(witness.Deps{DB: db, Ledger: h.ledger, Clock: h.clk, Logger: logger})
+	must(publisher.Migrate(ctx))
 	h.api = api.New(api.Deps{
+		Witness: cosigner, Publisher: publisher,
 		Org: h.org, Rights: h.rights, Consent: h.consent, Subjects: subjects, Journey: h.journey, Ledger: h.ledger,
 		Collector: collector, Worker: w, Predictors: predictor, Bus: h.bus, Clock: h.clk, Logger: logger,
 		SDK:     fstest.MapFS{"dist/ac.js": {Data: []byte(`gate(d.currentScript,"Privacy choices")`)}, "dist/banner.css": {Data: []byte("b{}")}},

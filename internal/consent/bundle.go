@@ -82,6 +82,9 @@ func (m *Mismatch) Error() string {
 	return fmt.Sprintf("the record of consent for ledger entry %d is not what was logged: %s", m.Ledger, m.Detail)
 }
 
+// BadEntry returns the entry.
+func (m *Mismatch) BadEntry() int64 { return m.Ledger }
+
 // Audit compares every record that the gate relies on with the entry in the ledger, which nobody
 // can change unnoticed, and verifies each receipt. It returns a *Mismatch for the first record that
 // was altered or invented. Together with the audit of the ledger it shows that no ground rests on

@@ -30,6 +30,9 @@ func (d *Damage) Error() string {
 	return fmt.Sprintf("the ledger is damaged at entry %d: %s", d.Entry, d.Detail)
 }
 
+// BadEntry returns the entry, -1 if it is not about one.
+func (d *Damage) BadEntry() int64 { return d.Entry }
+
 // Audit recomputes the whole tree of a tenant from its leaves, compares it with the stored hashes,
 // the head, every stored checkpoint and the newest one that the vault remembers, checks all
 // signatures and handovers between keys, the order of times, and each clear payload against its

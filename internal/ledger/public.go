@@ -120,7 +120,7 @@ func (l *Ledger) AddCosignatures(ctx context.Context, t id.Tenant, h *Head, resp
 		for _, c := range got {
 			if _, err := tx.Exec(ctx, `
 				INSERT INTO ledger_cosignature (tenant_id, generation, size, witness, line) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (tenant_id, generation, size, witness) DO NOTHING`, t, h.Generation, h.Size, c.Key, c.Line); err != nil {
+				ON CONFLICT (tenant_id, generation, size, witness) DO UPDATE SET line = excluded.line`, t, h.Generation, h.Size, c.Key, c.Line); err != nil {
 				return err
 			}
 		}
