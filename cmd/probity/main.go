@@ -32,6 +32,7 @@ type commands struct {
 	Replay     replayCommand  `cmd:"" help:"Bring a CSV of past events in through a running Probity."`
 	SignIn     signInCommand  `cmd:"" name:"sign-in" help:"Print a one-time sign-in link for the console."`
 	ShowConfig configCommand  `cmd:"" name:"config" help:"Print the effective settings without secrets."`
+	Notice     noticeCommand  `cmd:"" help:"Take pictures of the notice."`
 	Doctor     doctorCommand  `cmd:"" help:"Check engines, disk, clock and keys of a stopped installation."`
 	Keys       keysCommand    `cmd:"" help:"Replace keys."`
 	Recover    recoverCommand `cmd:"" help:"Write the root key file again from its recovery share."`

@@ -92,6 +92,7 @@ type Deps struct {
 	Journey  Journeys
 	Predict  Predictions
 	Consent  Consent
+	Notices  Notices
 	Subjects Subjects
 	Rights   Rights
 	Bus      Bus
@@ -127,7 +128,7 @@ func New(d Deps) http.Handler {
 	c.sessions.Cookie.Persist = false
 	c.sessions.Cookie.SameSite = http.SameSiteLaxMode
 	c.sessions.Cookie.Secure = !d.Plain
-	c.pages = template.Must(template.New("").Funcs(c.words()).ParseFS(templateFiles, "templates/*.html"))
+	c.pages = template.Must(template.New("").Funcs(c.words()).Funcs(noticeWords()).ParseFS(templateFiles, "templates/*.html"))
 
 	static, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -142,16 +143,31 @@ func New(d Deps) http.Handler {
 		may string
 		do  func(*call) error
 	}{
-		"GET /console/{$}":                                  {org.PermissionSession, (*call).live},
-		"GET /console/live/rows":                            {org.PermissionSession, (*call).liveRows},
-		"GET /console/live/stream":                          {org.PermissionSession, (*call).liveStream},
-		"GET /console/visitors/{subject}":                   {org.PermissionSession, (*call).visitor},
-		"GET /console/visitors/{subject}/receipts/{record}": {org.PermissionConsent, (*call).receipt},
-		"GET /console/outcomes":                             {org.PermissionScores, (*call).outcomes},
-		"GET /console/requests":                             {org.PermissionRights, (*call).requests},
-		"GET /console/requests/{request}":                   {org.PermissionRights, (*call).request},
-		"GET /console/requests/{request}/certificate":       {org.PermissionRights, (*call).certificate},
-		"GET /console/":                                     {org.PermissionConsole, (*call).nowhere},
+		"GET /console/{$}":                                                   {org.PermissionSession, (*call).live},
+		"GET /console/live/rows":                                             {org.PermissionSession, (*call).liveRows},
+		"GET /console/live/stream":                                           {org.PermissionSession, (*call).liveStream},
+		"GET /console/visitors/{subject}":                                    {org.PermissionSession, (*call).visitor},
+		"GET /console/visitors/{subject}/receipts/{record}":                  {org.PermissionConsent, (*call).receipt},
+		"GET /console/outcomes":                                              {org.PermissionScores, (*call).outcomes},
+		"GET /console/requests":                                              {org.PermissionRights, (*call).requests},
+		"GET /console/requests/{request}":                                    {org.PermissionRights, (*call).request},
+		"GET /console/requests/{request}/certificate":                        {org.PermissionRights, (*call).certificate},
+		"GET /console/notices":                                               {org.PermissionNotice, (*call).notices},
+		"GET /console/notices/versions/{version}":                            {org.PermissionNotice, (*call).noticeVersion},
+		"GET /console/notices/versions/{version}/pictures/{lang}/{viewport}": {org.PermissionNotice, (*call).noticePicture},
+		"POST /console/notices/draft":                                        {org.PermissionNoticeEdit, (*call).beginDraft},
+		"POST /console/notices/draft/discard":                                {org.PermissionNoticeEdit, (*call).discardDraft},
+		"GET /console/notices/draft/facts":                                   {org.PermissionNoticeEdit, (*call).editFacts},
+		"POST /console/notices/draft/facts":                                  {org.PermissionNoticeEdit, (*call).saveFacts},
+		"GET /console/notices/draft/purposes":                                {org.PermissionNoticeEdit, (*call).editPurposes},
+		"POST /console/notices/draft/purposes":                               {org.PermissionNoticeEdit, (*call).savePurposes},
+		"GET /console/notices/draft/text":                                    {org.PermissionNoticeEdit, (*call).editText},
+		"POST /console/notices/draft/text":                                   {org.PermissionNoticeEdit, (*call).saveText},
+		"GET /console/notices/draft/preview":                                 {org.PermissionNotice, (*call).previewDraft},
+		"GET /console/notices/draft/frame":                                   {org.PermissionNotice, (*call).previewFrame},
+		"GET /console/notices/draft/publish":                                 {org.PermissionNoticePublish, (*call).askPublish},
+		"POST /console/notices/draft/publish":                                {org.PermissionNoticePublish, (*call).publishDraft},
+		"GET /console/":                                                      {org.PermissionConsole, (*call).nowhere},
 	} {
 		mux.HandleFunc(pattern, c.signedIn(page.may, page.do))
 	}
@@ -183,7 +199,7 @@ func (c *console) open(do func(*call) error) http.HandlerFunc {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		r.Body = http.MaxBytesReader(w, r.Body, 256<<10) // a notice in one language, in an alphabet that forms write with six bytes a letter
 		k := &call{console: c, w: w, r: r}
 		if err := do(k); err != nil {
 			k.refuse(err)
