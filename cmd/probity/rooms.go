@@ -21,8 +21,10 @@ import (
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
+	"probity/internal/store"
 	"probity/internal/stream"
 	"probity/internal/subject"
+	"probity/internal/withdrawn"
 	"probity/internal/witness"
 	"probity/internal/worker"
 	"probity/sdk"
@@ -42,6 +44,7 @@ type rooms struct {
 	worker    *worker.Worker
 	rights    *rights.Room
 	others    *downstream.Room // systems that are told of withdrawals
+	withdrawn *withdrawn.Room
 	witness   *witness.Witness
 	publisher *witness.Publisher
 	upkeep    upkeep
@@ -67,12 +70,15 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if r.others, err = downstream.New(e.db, e.clock, e.log, downstream.Options{URL: s.ConsentWebhook, Secret: s.ConsentWebhookSecret}); err != nil {
 		return nil, err
 	}
-	r.consent.OnClosed(r.others.Closed)
+	r.withdrawn = withdrawn.New(withdrawn.Deps{
+		DB: e.db, Records: r.consent, Journey: r.journey, Lessons: r.predict, Forget: r.forget, Clock: e.clock, Logger: e.log,
+	})
+	r.consent.OnClosed(r.closed(s.WithdrawnData == "erase"))
 	lessons := rights.Lessons(r.predict)
 	r.rights = rights.New(rights.Deps{
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
 		Stores: []rights.Store{
-			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others,
+			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others, r.withdrawn,
 			rights.Letters(r.mail),
 		},
 		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
@@ -86,7 +92,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	}{
 		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
 		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
-		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate}, {"mail", r.mail.Migrate},
+		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate}, {"withdrawn", r.withdrawn.Migrate}, {"mail", r.mail.Migrate},
 		{"witness", r.publisher.Migrate},
 	}
 	for _, m := range migrations {
@@ -122,6 +128,24 @@ func terms(s *settings) consent.Terms {
 		}
 	}
 	return f
+}
+
+// closed is what happens in the transaction that closes purposes of somebody.
+func (r *rooms) closed(erase bool) func(context.Context, *store.Tx, *consent.Record, []string) error {
+	return func(ctx context.Context, tx *store.Tx, rec *consent.Record, purposes []string) error {
+		if err := r.others.Closed(ctx, tx, rec, purposes); err != nil || !erase {
+			return err
+		}
+		return r.withdrawn.Closed(ctx, tx, rec, purposes)
+	}
+}
+
+// forget drops what this process holds of visitors in memory. There is nothing to drop before the
+// worker is there.
+func (r *rooms) forget(t id.Tenant, subjects ...id.Subject) {
+	if r.worker != nil {
+		r.worker.Forget(t, subjects...)
+	}
 }
 
 // follow adds what needs the log: the edge and the worker.

@@ -142,6 +142,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 	var running sync.WaitGroup
 	for name, run := range map[string]func(context.Context) error{
 		"worker": r.worker.Run, "rights": r.rights.Run, "housekeeping": r.keepHouse,
+		"withdrawn":  func(ctx context.Context) error { return r.withdrawn.Run(ctx, r.tenants) },
 		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
 		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
 		"publishing": r.keepPublic,

@@ -60,6 +60,8 @@ type settings struct {
 	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
 	ConsentWebhookSecret string `env:"PROBITY_CONSENT_WEBHOOK_SECRET" placeholder:"TEXT" help:"Secret that signs these calls, 16 characters or more."`
 
+	WithdrawnData string `env:"PROBITY_WITHDRAWN_DATA" default:"keep" enum:"keep,erase" help:"What becomes of data whose only basis was consent that was taken back: keep (it is read no more) or erase."`
+
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
 	BootstrapDeployment string `env:"PROBITY_BOOTSTRAP_DEPLOYMENT" placeholder:"UUID" help:"Web deployment that allows loopback origins, made on first start."`
 	BootstrapBasis      string `env:"PROBITY_BOOTSTRAP_BASIS" default:"consent" placeholder:"BASIS" help:"Lawful basis of the deployment's events: consent or another one that is declared in the ledger."`
@@ -175,7 +177,7 @@ func (c *configCommand) Run() error {
 		{"checkpoint-every", c.CheckpointEvery.String()}, {"audit-every", c.AuditEvery.String()},
 		{"proof-retention", c.ProofRetention.String()}, {"proof-retention-reason", c.ProofRetentionReason},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
-		{"consent-webhook", redactURL(c.ConsentWebhook)},
+		{"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}
