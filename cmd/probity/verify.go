@@ -15,8 +15,11 @@ import (
 type verifyCommand struct {
 	settings `embed:""`
 	Events   bool     `help:"Check instead that every stored event of the installation in --data had a live basis when it was received."`
-	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate, bundle or excerpt."`
+	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate, bundle or excerpt; or a text file with one or more signed checkpoints, which are compared."`
 	Key      []string `name:"key" placeholder:"VKEY" help:"Verifier key that the organisation published; may be repeated. Without it the key inside the file is used, and the report says so."`
+	Keys     string   `name:"keys" type:"existingfile" placeholder:"FILE" help:"The log's published list of keys (/probity/v1/logs/…/keys): a key that follows from one of those given with --key is trusted too."`
+	Witness  []string `name:"witnessed-by" placeholder:"VKEY" help:"Verifier key of a witness that must have signed the checkpoint in a text file; may be repeated."`
+	Evidence string   `name:"evidence" placeholder:"FILE" help:"Write the proof to this file if two checkpoints contradict each other."`
 	At       string   `name:"at" placeholder:"TIME" help:"Also say what was allowed at that time (RFC 3339), by the entries in the file alone."`
 }
 
@@ -34,6 +37,12 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 		if at, err = time.Parse(time.RFC3339, c.At); err != nil {
 			return fail.Field("at", "--at %q is not a time such as 2026-11-22T12:00:00Z", c.At)
 		}
+	}
+	if err := c.follow(); err != nil {
+		return err
+	}
+	if done, err := c.checkpoints(); done || err != nil {
+		return err
 	}
 	f, err := os.Open(c.File)
 	if err != nil {

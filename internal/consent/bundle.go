@@ -87,14 +87,17 @@ func (m *Mismatch) BadEntry() int64 { return m.Ledger }
 
 // Audit compares every record that the gate relies on with the entry in the ledger, which nobody
 // can change unnoticed, and verifies each receipt. It returns a *Mismatch for the first record that
-// was altered or invented. Together with the audit of the ledger it shows that no ground rests on
+// was altered or invented, or the first published notice that was altered. Together with the audit of the ledger it shows that no ground rests on
 // anything but what a person chose.
 func (r *Room) Audit(ctx context.Context, t id.Tenant) error {
 	var after int64 = -1
 	for {
 		records, err := r.slice(ctx, t, after)
-		if err != nil || len(records) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(records) == 0 {
+			return r.auditNotices(ctx, t)
 		}
 		for i := range records {
 			if err := r.compare(ctx, t, &records[i]); err != nil {
@@ -165,6 +168,12 @@ func (r *Room) compare(ctx context.Context, t id.Tenant, rec *Record) error {
 		return bad("logged as %s", e.Type)
 	case e.ServerTime != want.ServerTime:
 		return bad("logged at %s", e.ServerTime)
+	case e.Source != want.Source:
+		return bad("logged with the source %s", e.Source)
+	case e.Site != want.Site:
+		return bad("logged for another deployment")
+	case e.Conflicts != want.Conflicts:
+		return bad("logged with another standing towards Global Privacy Control")
 	case e.ValidUntil != want.ValidUntil:
 		return bad("logged as valid until %q", e.ValidUntil)
 	case e.Notice != nil && (e.Notice.ID != rec.Notice || e.Notice.Version != rec.Version || e.Notice.Language != rec.Language):

@@ -22,6 +22,9 @@ import (
 // crashDir names the folder of a child process that appends until it is killed.
 const crashDir = "PROBITY_LEDGER_CRASH_DIR"
 
+// crashKills says how often to kill; by default a few times.
+const crashKills = "PROBITY_LEDGER_KILLS"
+
 func openForCrash(t *testing.T, dir string) *world {
 	t.Helper()
 	db := storetest.Open(t, store.Config{URL: "sqlite:" + filepath.Join(dir, "probity.db")})
@@ -58,6 +61,12 @@ func TestL21_NoAcknowledgedEntryIsLostWhenTheProcessIsKilled(t *testing.T) {
 	kills := 8
 	if testing.Short() {
 		kills = 2
+	}
+	if s := os.Getenv(crashKills); s != "" {
+		var err error
+		if kills, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir := t.TempDir()
 	acknowledged := map[int64]bool{}

@@ -19,7 +19,7 @@ var errUndo = errors.New("undo")
 // TestL10_EveryRandomMutationIsDetected damages a log at random, in a transaction that is rolled
 // back afterwards, and audits it with a checkpoint that was kept elsewhere.
 func TestL10_EveryRandomMutationIsDetected(t *testing.T) {
-	drills := 2000
+	drills := 8000
 	if testing.Short() {
 		drills = 200
 	}
