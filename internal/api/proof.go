@@ -20,6 +20,7 @@ func (a *API) proofTable() []route {
 		{"GET", "/probity/v1/consent/state", can(org.PermissionConsent), 0, (*call).pastConsent},
 		{"GET", "/probity/v1/consent/bundle", can(org.PermissionConsent), 0, (*call).consentBundle},
 		{"GET", "/probity/v1/consent/builds/{sha256}", can(org.PermissionConsent), 0, (*call).builtFile},
+		{"GET", "/probity/v1/consent/rates", can(org.PermissionNotice, org.PermissionConsent), 0, (*call).consentRates},
 		{"GET", "/probity/v1/ledger/bundle", can(org.PermissionConsent), 0, (*call).excerpt},
 	}
 }

@@ -1,0 +1,339 @@
+package consent
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/store"
+)
+
+// Question says which answers a report is about. Zero members leave that out.
+type Question struct {
+	From, To   time.Time // days in UTC, both included
+	By         string    // what rows have in common, see Groupings; empty: everything is one row
+	Version    int
+	Language   string
+	Deployment uuid.UUID
+	Component  string
+	Viewport   string
+}
+
+// Groupings are what a report can be split by.
+func Groupings() []string {
+	return []string{"version", "language", "deployment", "component", "viewport", "day"}
+}
+
+// maxDays bounds the period of a report.
+const maxDays = 800
+
+func (q *Question) check() error {
+	switch {
+	case q.By != "" && !slices.Contains(Groupings(), q.By):
+		return fail.Field("by", "A report can be split by version, language, deployment, component, viewport or day.")
+	case q.To.Before(q.From):
+		return fail.Field("to", "The period ends before it begins.")
+	case q.To.Sub(q.From) > maxDays*24*time.Hour:
+		return fail.Field("from", "The period is longer than %d days.", maxDays)
+	case q.Viewport != "" && q.Viewport != "m" && q.Viewport != "d":
+		return fail.Field("viewport", `The viewport is neither "m" nor "d".`)
+	}
+	return nil
+}
+
+// servable tells whether what was served can be counted for the question: a notice that nobody
+// answered leaves its version, its language and the day, and nothing of where it was shown.
+func (q *Question) servable() bool {
+	return q.Deployment == uuid.Nil && q.Component == "" && q.Viewport == "" && slices.Contains([]string{"", "version", "language", "day"}, q.By)
+}
+
+// Count is a number as it may be shown. A count of one to FewerThan-1 could tell of single people and
+// is left out, and so is one from which such a count would follow.
+type Count struct {
+	N     int64 // 0 if it is not shown
+	Small bool  // it is one of 1 to FewerThan-1
+	Kept  bool  // it is larger, but a small one would follow from it
+}
+
+// Shown tells whether N says how many there are.
+func (c Count) Shown() bool { return !c.Small && !c.Kept }
+
+// String returns the number, or why there is none.
+func (c Count) String() string {
+	switch {
+	case c.Small:
+		return fmt.Sprintf("fewer than %d", FewerThan)
+	case c.Kept:
+		return "not shown"
+	}
+	return strconv.FormatInt(c.N, 10)
+}
+
+// MarshalJSON writes null for a number that is not shown.
+func (c Count) MarshalJSON() ([]byte, error) {
+	if !c.Shown() {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, c.N, 10), nil
+}
+
+func count(n int64) Count {
+	if n > 0 && n < FewerThan {
+		return Count{Small: true}
+	}
+	return Count{N: n}
+}
+
+// countParts returns the parts of a whole as they may be shown next to it. If one part alone were left
+// out, it would follow from the others: the next larger one is then left out too.
+func countParts(parts ...int64) []Count {
+	out := make([]Count, len(parts))
+	hidden, next := 0, -1
+	for i, n := range parts {
+		out[i] = count(n)
+		switch {
+		case out[i].Small:
+			hidden++
+		case n > 0 && (next < 0 || n < parts[next]):
+			next = i
+		}
+	}
+	if hidden == 1 && next >= 0 {
+		out[next] = Count{Kept: true}
+	}
+	return out
+}
+
+// Cell is how people answered about one purpose within one group, as it may be shown.
+type Cell struct {
+	Group     string  `json:"group"`
+	Purpose   string  `json:"purpose"`
+	Answers   Count   `json:"answers"`
+	Given     Count   `json:"given"`
+	Refused   Count   `json:"refused"`
+	Withdrawn Count   `json:"withdrawn"`  // of grants under the same notice, whenever they were given
+	Low       float64 `json:"share_low"`  // the part of the answers that agreed is at least this
+	High      float64 `json:"share_high"` // and at most this; both are equal if all counts are shown
+	Steers    bool    `json:"steers"`     // nearly all agree: the notice may steer people
+}
+
+// From which share, over how many answers, a notice is suspected of steering people. Of people who are
+// free to choose some say no.
+const (
+	SteersShare   = 0.95
+	SteersAnswers = 100
+)
+
+func (r Rate) cell() Cell {
+	c := Cell{Group: r.Group, Purpose: r.Purpose, Withdrawn: count(r.Withdrawn), High: 1}
+	n := r.Choices()
+	if c.Answers = count(n); c.Answers.Small || r.small(r.Given) && r.small(r.Refused) {
+		c.Answers, c.Given, c.Refused = Count{Small: n < FewerThan, Kept: n >= FewerThan}, Count{Small: true}, Count{Small: true}
+		return c
+	}
+	parts := countParts(r.Given, r.Refused)
+	c.Given, c.Refused = parts[0], parts[1]
+	switch all := float64(n); {
+	case n == 0:
+		c.High = 0
+	case c.Given.Small:
+		c.Low, c.High = 1/all, (FewerThan-1)/all
+	case c.Refused.Small:
+		c.Low, c.High = (all-FewerThan+1)/all, (all-1)/all
+	default:
+		c.Low, c.High = r.Share(), r.Share()
+	}
+	c.Steers = n >= SteersAnswers && r.Share() > SteersShare
+	return c
+}
+
+func (Rate) small(n int64) bool { return n > 0 && n < FewerThan }
+
+// Reach is how many of those who were shown a notice answered it.
+type Reach struct {
+	Group    string `json:"group"`
+	Served   Count  `json:"served"`
+	Answered Count  `json:"answered"`
+	Silent   Count  `json:"no_choice"` // served, and no choice followed
+}
+
+// Wait is how many choices took that long.
+type Wait struct {
+	Bucket  string `json:"bucket"` // see Dwells
+	Choices Count  `json:"choices"`
+}
+
+// OptIn is how people answered, counted and never followed.
+type OptIn struct {
+	Cells []Cell  `json:"rates"`
+	Reach []Reach `json:"served"` // empty where it can't be known: by deployment, component or viewport
+	Waits []Wait  `json:"time_to_choice"`
+}
+
+// OptIn reports how people answered the notices. It rests on counters per day that hold nobody: who
+// refused is in them once more, and not anywhere else. Counts that could tell of single people are left
+// out. Errors: fail.Invalid naming what is wrong with the question.
+func (r *Room) OptIn(ctx context.Context, t id.Tenant, q Question) (*OptIn, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	tallies, err := r.tallies(ctx, t, &q)
+	if err != nil {
+		return nil, err
+	}
+	rep := &OptIn{Cells: []Cell{}, Reach: []Reach{}, Waits: []Wait{}}
+	for _, rate := range Rates(tallies, q.group) {
+		rep.Cells = append(rep.Cells, rate.cell())
+	}
+	if q.By == "version" {
+		slices.SortStableFunc(rep.Cells, func(a, b Cell) int { return byNumber(a.Group, b.Group) })
+	}
+	waits := make([]int64, len(Dwells()))
+	answered := map[string]int64{}
+	for i := range tallies {
+		if at := slices.Index(Dwells(), tallies[i].Dwell); at >= 0 {
+			waits[at] += tallies[i].Times
+			answered[q.group(&tallies[i])] += tallies[i].Times
+		}
+	}
+	for i, c := range countParts(waits...) {
+		rep.Waits = append(rep.Waits, Wait{Dwells()[i], c})
+	}
+	if q.servable() {
+		err = r.reach(ctx, t, &q, answered, rep)
+	}
+	return rep, err
+}
+
+// byNumber sorts versions as numbers.
+func byNumber(a, b string) int {
+	x, _ := strconv.Atoi(a) // both were made from numbers
+	y, _ := strconv.Atoi(b)
+	return x - y
+}
+
+// group returns the group that a tally belongs to.
+func (q *Question) group(one *Tally) string {
+	switch q.By {
+	case "version":
+		return strconv.Itoa(one.Version)
+	case "language":
+		return one.Language
+	case "deployment":
+		return one.Deployment.String()
+	case "component":
+		return one.Component
+	case "viewport":
+		return one.Viewport
+	case "day":
+		return one.Day
+	}
+	return ""
+}
+
+// tallies reads the counters that the question is about, summed up over everything it doesn't ask.
+func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Question) (out []Tally, err error) {
+	known := map[string][]Effect{} // few answers differ
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		column := ""
+		if q.By != "" {
+			column = ", " + q.By // one of Groupings, which are named as their columns
+		}
+		rows, err := tx.Query(ctx, `
+			SELECT dwell, effects, CAST(sum(times) AS BIGINT)`+column+` FROM consent_tally
+			WHERE tenant_id = $1 AND day >= $2 AND day <= $3
+				AND ($4 = 0 OR version = $4) AND ($5 = '' OR language = $5) AND ($6 = '' OR component = $6)
+				AND ($7 = '' OR viewport = $7) AND ($8 OR deployment = $9)
+			GROUP BY dwell, effects`+column,
+			t, q.From.UTC().Format(time.DateOnly), q.To.UTC().Format(time.DateOnly), q.Version, q.Language, q.Component,
+			q.Viewport, q.Deployment == uuid.Nil, q.Deployment)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var one Tally
+			var effects string
+			dst := []any{&one.Dwell, &effects, &one.Times}
+			switch q.By {
+			case "version":
+				dst = append(dst, &one.Version)
+			case "language":
+				dst = append(dst, &one.Language)
+			case "deployment":
+				dst = append(dst, &one.Deployment)
+			case "component":
+				dst = append(dst, &one.Component)
+			case "viewport":
+				dst = append(dst, &one.Viewport)
+			case "day":
+				dst = append(dst, &one.Day)
+			}
+			if err := rows.Scan(dst...); err != nil {
+				return err
+			}
+			var ok bool
+			if one.Effects, ok = known[effects]; !ok {
+				if one.Effects, err = decodeEffects(effects); err != nil {
+					return err
+				}
+				known[effects] = one.Effects
+			}
+			out = append(out, one)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, unavailable(err, "read the counts of choices")
+	}
+	return out, nil
+}
+
+// reach adds how many notices were served and not answered.
+func (r *Room) reach(ctx context.Context, t id.Tenant, q *Question, answered map[string]int64, rep *OptIn) error {
+	list, err := r.Served(ctx, t)
+	if err != nil {
+		return err
+	}
+	from, to := q.From.UTC().Format(time.DateOnly), q.To.UTC().Format(time.DateOnly)
+	served := map[string]int64{}
+	for _, s := range list {
+		if s.Day < from || s.Day > to || q.Version != 0 && s.Version != q.Version || q.Language != "" && s.Language != q.Language {
+			continue
+		}
+		served[q.group(&Tally{Day: s.Day, Version: s.Version, Language: s.Language})] += s.Times
+	}
+	for g := range served {
+		// A notice that was served before midnight may be answered after it.
+		parts := countParts(min(answered[g], served[g]), max(0, served[g]-answered[g]))
+		rep.Reach = append(rep.Reach, Reach{Group: g, Served: count(served[g]), Answered: parts[0], Silent: parts[1]})
+	}
+	slices.SortFunc(rep.Reach, func(a, b Reach) int {
+		if q.By == "version" {
+			return byNumber(a.Group, b.Group)
+		}
+		return cmp.Compare(a.Group, b.Group)
+	})
+	return nil
+}
+
+// CSV writes the rates as a table with one line per group and purpose. What is not shown says so.
+func (o *OptIn) CSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	lines := [][]string{{"group", "purpose", "answers", "given", "refused", "withdrawn", "share_low", "share_high"}}
+	for _, c := range o.Cells {
+		lines = append(lines, []string{c.Group, c.Purpose, c.Answers.String(), c.Given.String(), c.Refused.String(), c.Withdrawn.String(),
+			strconv.FormatFloat(c.Low, 'f', 4, 64), strconv.FormatFloat(c.High, 'f', 4, 64)})
+	}
+	return out.WriteAll(lines)
+}

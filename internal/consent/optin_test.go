@@ -1,0 +1,250 @@
+package consent_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/notice"
+	"probity/internal/store"
+	"probity/internal/store/storetest"
+)
+
+// answered puts as many equal choices into the counters.
+func (w *world) answered(t testing.TB, day string, version int, lang, viewport string, yes bool, times int) {
+	t.Helper()
+	effects := "measure=ConsentRefused"
+	kind := "consent.refused"
+	if yes {
+		effects, kind = "measure=ConsentGiven", "consent.given"
+	}
+	w.write(t, func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			INSERT INTO consent_tally (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 'banner', $8, $9, $10, $11)`,
+			tx.TenantID(), day, kind, notice.ID, version, lang, site, viewport, consent.Dwells()[1], effects, times)
+		return err
+	})
+}
+
+func (w *world) optIn(t testing.TB, q consent.Question) *consent.OptIn {
+	t.Helper()
+	if q.From.IsZero() {
+		q.From, q.To = noon.AddDate(0, 0, -30), noon
+	}
+	rep, err := w.OptIn(t.Context(), w.tenant, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func TestOptInIsSplitAndNarrowedByWhatIsAsked(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.answered(t, "2026-11-20", 2, "en", "d", true, 30)
+		w.answered(t, "2026-11-20", 2, "en", "d", false, 70)
+		w.answered(t, "2026-11-21", 10, "de", "m", true, 20)
+		w.answered(t, "2026-11-21", 10, "en", "m", false, 20)
+		w.answered(t, "2026-09-01", 10, "en", "m", false, 500) // before the period
+		for by, want := range map[string]string{
+			"":           " 50/140",
+			"version":    "2 30/100, 10 20/40", // as numbers
+			"language":   "de 20/20, en 30/120",
+			"viewport":   "d 30/100, m 20/40",
+			"day":        "2026-11-20 30/100, 2026-11-21 20/40",
+			"component":  "banner 50/140",
+			"deployment": site.String() + " 50/140",
+		} {
+			var got []string
+			for _, c := range w.optIn(t, consent.Question{By: by}).Cells {
+				got = append(got, c.Group+" "+c.Given.String()+"/"+c.Answers.String())
+			}
+			if strings.Join(got, ", ") != want {
+				t.Errorf("by %q: %v, want %s", by, got, want)
+			}
+		}
+		for what, q := range map[string]consent.Question{
+			"30/100": {Version: 2}, "20/20": {Language: "de"}, "20/40": {Viewport: "m"}, "50/140": {Deployment: site, Component: "banner"},
+		} {
+			cells := w.optIn(t, q).Cells
+			if len(cells) != 1 || cells[0].Given.String()+"/"+cells[0].Answers.String() != what {
+				t.Errorf("%+v: %+v, want %s", q, cells, what)
+			}
+		}
+		if got := w.optIn(t, consent.Question{Deployment: uuid.New()}).Cells; len(got) != 0 {
+			t.Errorf("another deployment: %+v", got)
+		}
+		for _, bad := range []consent.Question{{By: "subject"}, {Viewport: "x"}, {From: noon, To: noon.AddDate(0, 0, -1)}, {From: noon.AddDate(-5, 0, 0), To: noon}} {
+			if bad.From.IsZero() {
+				bad.From, bad.To = noon, noon
+			}
+			if _, err := w.OptIn(t.Context(), w.tenant, bad); !fail.Is(err, fail.Invalid) {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+	})
+}
+
+func TestCountsThatCouldTellOfSinglePeopleAreNotShown(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.answered(t, "2026-11-20", 1, "en", "d", true, 97)
+	w.answered(t, "2026-11-20", 1, "en", "d", false, 3)
+	w.answered(t, "2026-11-20", 2, "en", "d", true, 4)
+	w.answered(t, "2026-11-20", 3, "en", "d", true, 4)
+	w.answered(t, "2026-11-20", 3, "en", "d", false, 4)
+	w.answered(t, "2026-11-20", 4, "en", "d", false, 40)
+	cells := w.optIn(t, consent.Question{By: "version"}).Cells
+	if len(cells) != 4 {
+		t.Fatalf("got %+v", cells)
+	}
+	for i, want := range []string{
+		"100: not shown, fewer than 5", // 97 would tell of the 3
+		"fewer than 5: fewer than 5, fewer than 5",
+		"not shown: fewer than 5, fewer than 5", // 8 = 4 + 4
+		"40: 0, 40",
+	} {
+		c := cells[i]
+		if got := c.Answers.String() + ": " + c.Given.String() + ", " + c.Refused.String(); got != want {
+			t.Errorf("version %s: %s, want %s", c.Group, got, want)
+		}
+	}
+	if c := cells[0]; c.Low != 0.96 || c.High != 0.99 || !c.Steers {
+		t.Errorf("the share that stands for 97 of 100: %+v", c)
+	}
+	if cells[3].Steers || cells[1].Steers {
+		t.Error("nobody agreed, or too few answered, and still it is said to steer")
+	}
+	out, err := json.Marshal(cells[0])
+	if err != nil || !strings.Contains(string(out), `"given":null,"refused":null`) {
+		t.Errorf("as JSON: %s, %v", out, err)
+	}
+	var table strings.Builder
+	if err := (&consent.OptIn{Cells: cells}).CSV(&table); err != nil || strings.Contains(table.String(), "97") || !strings.Contains(table.String(), "4,measure,40,0,40,0,0.0000,0.0000") {
+		t.Errorf("as a table: %s, %v", table.String(), err)
+	}
+}
+
+// TestNoSmallCountFollowsFromWhatIsShown plays the reader who adds and subtracts.
+func TestNoSmallCountFollowsFromWhatIsShown(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	rnd := rand.New(rand.NewPCG(5, 6))
+	days := map[string][2]int{}
+	for i := range 300 {
+		day := noon.AddDate(0, 0, -i).Format(time.DateOnly)
+		yes, no := rnd.IntN(12), rnd.IntN(12)
+		days[day] = [2]int{yes, no}
+		w.answered(t, day, 1, "en", "d", true, yes)
+		w.answered(t, day, 1, "en", "d", false, no)
+	}
+	rep := w.optIn(t, consent.Question{By: "day", From: noon.AddDate(0, 0, -299), To: noon})
+	small := func(n int) bool { return n > 0 && n < consent.FewerThan }
+	for _, c := range rep.Cells {
+		yes, no := days[c.Group][0], days[c.Group][1]
+		if c.Given.Shown() && c.Given.N != int64(yes) || c.Refused.Shown() && c.Refused.N != int64(no) {
+			t.Fatalf("%s: %d and %d are shown as %+v", c.Group, yes, no, c)
+		}
+		if small(yes) && (c.Given.Shown() || c.Answers.Shown() && c.Refused.Shown()) || small(no) && (c.Refused.Shown() || c.Answers.Shown() && c.Given.Shown()) {
+			t.Errorf("%s: %d and %d follow from %+v", c.Group, yes, no, c)
+		}
+		if (small(yes) || small(no)) && c.Low == c.High {
+			t.Errorf("%s: %d and %d follow from the share %v", c.Group, yes, no, c.Low)
+		}
+		if n := yes + no; n > 0 && (float64(yes)/float64(n) < c.Low-1e-9 || float64(yes)/float64(n) > c.High+1e-9) {
+			t.Errorf("%s: %d of %d is not within %v to %v", c.Group, yes, n, c.Low, c.High)
+		}
+	}
+}
+
+func TestNoticesServedAndNotAnsweredAreCounted(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	for range 30 {
+		w.nonce(t) // shown, and left alone
+	}
+	for range 12 {
+		w.choose(t, nil, "measure")
+	}
+	if err := w.FlushShown(t.Context(), w.tenant); err != nil {
+		t.Fatal(err)
+	}
+	rep := w.optIn(t, consent.Question{By: "version"})
+	if len(rep.Reach) != 1 || rep.Reach[0].Served.N != 42 || rep.Reach[0].Answered.N != 12 || rep.Reach[0].Silent.N != 30 {
+		t.Errorf("got %+v", rep.Reach)
+	}
+	if rep.Waits[1].Choices.N != 12 || rep.Waits[0].Choices.N != 0 {
+		t.Errorf("the time to choice: %+v", rep.Waits)
+	}
+	if got := w.optIn(t, consent.Question{By: "viewport"}).Reach; len(got) != 0 {
+		t.Errorf("what nobody knows is reported: %+v", got)
+	}
+}
+
+// seedChoices writes n records of people and their counters as straight rows: what is measured is
+// reading. They are spread over a hundred days, in which one version followed the other, and over six
+// languages; four in ten agree to everything, four to nothing, and two to something.
+func (w *world) seedChoices(b testing.TB, n, versions int) {
+	b.Helper()
+	langs := []string{"en", "de", "fr", "es", "it", "pl"}
+	purposes := []string{"measure", "actions", "identity", "predict", "support", "sales", "marketing"}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	w.write(b, func(tx *store.Tx) error {
+		for i := range n {
+			minutes := rnd.IntN(100 * 24 * 60)
+			at := noon.Add(-time.Duration(minutes) * time.Minute)
+			var effects []string
+			kind, mood := "consent.refused", rnd.IntN(10)
+			for _, p := range purposes {
+				if mood < 4 || mood > 7 && rnd.IntN(2) == 0 {
+					effects, kind = append(effects, p+"=ConsentGiven"), "consent.given"
+				} else {
+					effects = append(effects, p+"=ConsentRefused")
+				}
+			}
+			version, lang, said := versions-minutes*versions/(100*24*60), langs[rnd.IntN(len(langs))], strings.Join(effects, ",")
+			subject, record := id.NewSubject(), uuid.New()
+			if _, err := tx.Exec(b.Context(), `
+				INSERT INTO consent_record (tenant_id, subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc, served)
+				VALUES ($1, $2, $3, $4, $5, 'banner', $6, $7, $8, $9, $10, $11, $12, FALSE, -1)`, w.tenant, subject, i, record, kind, site,
+				at.UnixMicro(), at.Add(consent.Validity).UnixMicro(), notice.ID, version, lang, said); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(b.Context(), `
+				INSERT INTO consent_tally (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, 'banner', $8, $9, $10, 1)
+				ON CONFLICT (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects)
+				DO UPDATE SET times = consent_tally.times + 1`, w.tenant, at.Format(time.DateOnly), kind, notice.ID, version, lang, site,
+				[]string{"m", "d"}[rnd.IntN(2)], consent.Dwells()[rnd.IntN(5)], said); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func BenchmarkOptIn(b *testing.B) {
+	w := newWorld(b, storetest.SQLite(b))
+	w.seedChoices(b, 100_000, 50)
+	for _, by := range append([]string{""}, consent.Groupings()...) {
+		b.Run("by="+by, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := w.OptIn(b.Context(), w.tenant, consent.Question{By: by, From: noon.AddDate(0, 0, -30), To: noon}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("all time", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := w.OptIn(b.Context(), w.tenant, consent.Question{By: "version", From: noon.AddDate(-1, 0, 0), To: noon}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
