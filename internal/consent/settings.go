@@ -96,16 +96,12 @@ func (s *settings) current(which, language string) *edition {
 
 // suits ranks how well a language serves somebody who asked for another.
 func suits(have, want string) int {
-	base := func(tag string) string {
-		b, _, _ := strings.Cut(tag, "-")
-		return strings.ToLower(b)
-	}
 	switch {
 	case strings.EqualFold(have, want):
 		return 3
-	case base(have) == base(want):
+	case notice.Base(have) == notice.Base(want):
 		return 2
-	case base(have) == "en":
+	case notice.Base(have) == "en":
 		return 1
 	}
 	return 0

@@ -73,7 +73,7 @@ func Languages() []string {
 
 // LanguageName returns how a built-in language calls itself; for another the tag.
 func LanguageName(lang string) string {
-	if l := builtin()[base(lang)]; l != nil {
+	if l := builtin()[Base(lang)]; l != nil {
 		return l.Name
 	}
 	return lang
@@ -81,16 +81,20 @@ func LanguageName(lang string) string {
 
 // wordsOf returns what the linter knows of a language; nothing for one that is not built in.
 func wordsOf(lang string) lintWords {
-	if l := builtin()[base(lang)]; l != nil {
+	if l := builtin()[Base(lang)]; l != nil {
 		return l.Lint
 	}
 	return lintWords{}
 }
 
-// base returns the language of a tag without its region, in lower case.
-func base(tag string) string {
-	b, _, _ := strings.Cut(tag, "-")
-	return strings.ToLower(b)
+// Base returns the language of a tag without its region, in lower case. Norwegian is Bokmål, whichever
+// of its tags a browser sends.
+func Base(tag string) string {
+	b, _, _ := strings.Cut(strings.ToLower(tag), "-")
+	if b == "no" || b == "nn" {
+		return "nb"
+	}
+	return b
 }
 
 // The default purposes.

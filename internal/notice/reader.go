@@ -76,11 +76,15 @@ func (r *reader) prose(lang string, t Text) []passage {
 	return slices.Concat(r.asking(lang, t), r.details(lang, t))
 }
 
+// plainQuotes writes every apostrophe alike, so that typographic texts are found too.
+func plainQuotes(s string) string { return strings.ReplaceAll(s, "’", "'") }
+
 // find returns the first of the phrases that s contains in any case, empty if none. A phrase begins
 // where a word begins and may end within one, as words take endings; a short one is a whole word.
 func find(s string, phrases []string) string {
-	s = strings.ToLower(s)
-	for _, w := range phrases {
+	s = plainQuotes(strings.ToLower(s))
+	for _, phrase := range phrases {
+		w := plainQuotes(phrase)
 		for at := 0; w != ""; {
 			i := strings.Index(s[at:], w)
 			if i < 0 {
@@ -88,7 +92,7 @@ func find(s string, phrases []string) string {
 			}
 			from, to := at+i, at+i+len(w)
 			if !letterBefore(s[:from]) && (utf8.RuneCountInString(w) > 6 || !letterAfter(s[to:])) {
-				return w
+				return phrase
 			}
 			at = to
 		}
@@ -177,12 +181,12 @@ const (
 
 // yardstick returns the index of the built-in words of a language: of the notice, and of the purposes.
 func yardstick(lang string) (text, purposes float64, ok bool) {
-	l := builtin()[base(lang)]
+	l := builtin()[Base(lang)]
 	if l == nil {
 		return 0, 0, false
 	}
 	r := &reader{purposes: DefaultPurposes()}
-	return read(r.prose(base(lang), l.Text)).lix(), read(r.asking(base(lang), Text{})).lix(), true
+	return read(r.prose(Base(lang), l.Text)).lix(), read(r.asking(Base(lang), Text{})).lix(), true
 }
 
 // negatedTwice returns a clause of the text that negates twice, empty if there is none. Clauses end at
@@ -223,7 +227,7 @@ func speaks(s, claimed string) (likely string, most, own float64) {
 			likely, most = lang, votes[lang]
 		}
 	}
-	return likely, most, votes[base(claimed)]
+	return likely, most, votes[Base(claimed)]
 }
 
 // commonWords returns the frequent words of all built-in languages, each with the languages that use it.

@@ -81,7 +81,8 @@ func (v *visit) data() error {
 // purposeView is a purpose as the visitor chose about it.
 type purposeView struct {
 	ID, Title, Description, Basis string
-	Open                          bool // data may be processed for it now
+	Lang                          string // of title and description: an organisation may lack the page's
+	Open                          bool   // data may be processed for it now
 	State                         consent.State
 	HasReceipt                    bool
 }
@@ -97,13 +98,15 @@ func (v *visit) purposes() ([]purposeView, error) {
 	}
 	var list []purposeView
 	for _, p := range purposes {
-		text, ok := p.Texts[v.lang]
+		lang := v.lang
+		text, ok := p.Texts[lang]
 		if !ok {
-			text = p.Texts["en"]
+			lang = "en"
+			text = p.Texts[lang]
 		}
 		s := state[p.ID]
 		list = append(list, purposeView{
-			ID: p.ID, Title: text.Title, Description: text.Description, Basis: string(p.Basis),
+			ID: p.ID, Title: text.Title, Description: text.Description, Lang: lang, Basis: string(p.Basis),
 			Open: s.Status == consent.Given, State: s, HasReceipt: s.RecordID != uuid.Nil && !s.Elsewhere,
 		})
 	}

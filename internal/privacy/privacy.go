@@ -2,8 +2,8 @@
 // erases what is held, and takes consent back.
 //
 // A visitor is recognised by the same random cookie under which the data is stored, so nobody has to
-// identify more than the data does (Art. 11 GDPR). The pages work without JavaScript, in English and
-// German, ask one thing at a time and say what happens next (Art. 12).
+// identify more than the data does (Art. 11 GDPR). The pages work without JavaScript, in the
+// official languages of the Union and more, ask one thing at a time and say what happens next (Art. 12).
 package privacy
 
 import (
@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -78,11 +79,18 @@ type centre struct {
 // New returns the handler of everything below /privacy/.
 func New(d Deps) http.Handler {
 	c := &centre{Deps: d, words: loadWords(), pages: map[string]*template.Template{}}
+	var languages []language
+	for lang := range c.words {
+		languages = append(languages, language{lang, notice.LanguageName(lang)})
+	}
+	slices.SortFunc(languages, func(a, b language) int { return strings.Compare(a.Tag, b.Tag) })
 	for lang, w := range c.words {
 		c.pages[lang] = template.Must(template.New("").Funcs(template.FuncMap{
-			"t":    w.text,
-			"date": w.date,
-			"lang": func() string { return lang },
+			"t":         w.text,
+			"date":      w.date,
+			"lang":      func() string { return lang },
+			"languages": func() []language { return languages },
+			"own":       func() string { return notice.LanguageName(lang) },
 		}).ParseFS(templateFiles, "templates/*.html"))
 	}
 	static, err := fs.Sub(staticFiles, "static")
@@ -116,6 +124,9 @@ func New(d Deps) http.Handler {
 	}))
 	return protection.Handler(mux)
 }
+
+// language is one in which the pages can be read.
+type language struct{ Tag, Name string }
 
 func cacheable(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -164,9 +175,8 @@ func (c *centre) language(r *http.Request) string {
 		return lang
 	}
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
-		lang, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		lang, _, _ = strings.Cut(strings.ToLower(lang), "-")
-		if c.words[lang] != nil {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if lang := notice.Base(tag); c.words[lang] != nil {
 			return lang
 		}
 	}

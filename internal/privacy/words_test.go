@@ -54,7 +54,10 @@ func TestTemplatesUseNoUnknownWord(t *testing.T) {
 
 func TestDatesAreWrittenAsPeopleDo(t *testing.T) {
 	at := time.Date(2026, 3, 5, 23, 30, 0, 0, time.UTC)
-	for lang, want := range map[string]string{"en": "5 March 2026", "de": "5. März 2026"} {
+	for lang, want := range map[string]string{
+		"en": "5 March 2026", "de": "5. März 2026", "fr": "5 mars 2026", "es": "5 de marzo de 2026", "pl": "5 marca 2026",
+		"fi": "5. maaliskuuta 2026", "ca": "5 de\u00a0març de 2026", "nb": "5. mars 2026",
+	} {
 		if got := loadWords()[lang].date(at); got != want {
 			t.Errorf("%s: %q, want %q", lang, got, want)
 		}
