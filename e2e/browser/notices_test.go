@@ -38,6 +38,13 @@ func TestAnEditorWritesANoticeAndPublishesItWithoutAScript(t *testing.T) {
 	if said := chromium.Value[string](b, "document.querySelector('#f-texts-en-labels-reject-faults').textContent"); !strings.Contains(said, "refusal-label") || !strings.Contains(said, "EDPB 03/2022") {
 		t.Errorf("beside the label stands %q", said)
 	}
+	// The frames of the preview show the real banner, and can do nothing else.
+	b.Open(p.base + "/console/notices/draft/frame?lang=de")
+	b.Visible(".probity[lang=de] [data-probity=reject]")
+	if chromium.Value[string](b, "origin") != "null" {
+		t.Error("the frame is not in a world of its own")
+	}
+	b.Press("[data-probity=reject]")
 	pages := []string{"", "/draft/facts", "/draft/purposes", "/draft/text?lang=en", "/draft/text?lang=el", "/draft/preview?lang=de", "/draft/publish", "/versions/1"}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, size := range [][2]int64{{1280, 800}, {320, 640}} {
