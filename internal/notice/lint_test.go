@@ -1,6 +1,9 @@
 package notice_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"probity/internal/notice"
@@ -22,5 +25,24 @@ func TestTheDefaultTextsPassTheLint(t *testing.T) {
 	purposes, d := good()
 	for _, f := range notice.Lint(purposes, d) {
 		t.Errorf("%s %s %s: %s", f.Severity, f.Rule, f.Field, f.Message)
+	}
+}
+
+func TestTheDocumentListsEveryRule(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "notices.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range notice.Rules() {
+		if !strings.Contains(string(document), "| `"+r.ID+"` | "+r.Pattern+" |") {
+			t.Errorf("docs/notices.md does not list %s", r.ID)
+		}
+	}
+}
+
+func BenchmarkLint(b *testing.B) {
+	purposes, d := good()
+	for b.Loop() {
+		notice.Lint(purposes, d)
 	}
 }

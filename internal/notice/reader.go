@@ -179,15 +179,18 @@ const (
 	lixMarginShort = 18 // the purposes, whose few words vary more
 )
 
-// yardstick returns the index of the built-in words of a language: of the notice, and of the purposes.
-func yardstick(lang string) (text, purposes float64, ok bool) {
-	l := builtin()[Base(lang)]
-	if l == nil {
-		return 0, 0, false
-	}
+// yardstick is how hard the built-in words of a language are to read.
+type yardstick struct{ text, purposes float64 }
+
+// yardsticks returns those of all built-in languages.
+var yardsticks = sync.OnceValue(func() map[string]yardstick {
 	r := &reader{purposes: DefaultPurposes()}
-	return read(r.prose(Base(lang), l.Text)).lix(), read(r.asking(Base(lang), Text{})).lix(), true
-}
+	out := map[string]yardstick{}
+	for lang, l := range builtin() {
+		out[lang] = yardstick{read(r.prose(lang, l.Text)).lix(), read(r.asking(lang, Text{})).lix()}
+	}
+	return out
+})
 
 // negatedTwice returns a clause of the text that negates twice, empty if there is none. Clauses end at
 // commas, dashes, and words that join.

@@ -334,21 +334,20 @@ func sentencesTooLong(r *reader, lang string, t Text) {
 }
 
 func hardToRead(r *reader, lang string, t Text) {
-	text, purposes, ok := yardstick(lang)
+	y, ok := yardsticks()[Base(lang)]
 	if !ok {
 		return
 	}
-	if got := read(r.prose(lang, t)).lix(); got > text+lixMargin {
-		r.fault("texts."+lang, "The notice in %s is harder to read than people can be expected to: index %.0f, at most %.0f. Use shorter sentences and words.", lang, got, text+lixMargin)
-	}
-	for _, p := range r.purposes {
-		t := p.Texts[lang]
-		if got := read([]passage{{text: t.Title + ". " + t.Description}}).lix(); got > purposes+2*lixMarginShort {
-			r.fault("purposes."+p.ID+"."+lang+".description", "The text of the purpose %s in %s is hard to read: index %.0f, at most %.0f. Use shorter sentences and words.", p.ID, lang, got, purposes+2*lixMarginShort)
+	hard := func(field string, got, most float64) {
+		if got > most {
+			r.fault(field, "This is harder to read than people can be expected to: index %.0f, at most %.0f. Use shorter sentences and words.", got, most)
 		}
 	}
-	if got := read(r.asking(lang, Text{})).lix(); got > purposes+lixMarginShort {
-		r.fault("purposes."+lang, "The texts of the purposes in %s are hard to read: index %.0f, at most %.0f. Use shorter sentences and words.", lang, got, purposes+lixMarginShort)
+	hard("texts."+lang, read(r.prose(lang, t)).lix(), y.text+lixMargin)
+	hard("purposes."+lang, read(r.asking(lang, Text{})).lix(), y.purposes+lixMarginShort)
+	for _, p := range r.purposes {
+		t := p.Texts[lang]
+		hard("purposes."+p.ID+"."+lang+".description", read([]passage{{text: t.Title + ". " + t.Description}}).lix(), y.purposes+2*lixMarginShort)
 	}
 }
 
