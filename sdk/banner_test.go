@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -240,92 +238,6 @@ func TestInChromium(t *testing.T) {
 		}
 	})
 
-	run(t, "S1 S2 a visitor who does nothing leaves nothing", func(t *testing.T) {
-		b := newTab(t)
-		b.site.loader = `window.wrote = [];
-			for (const s of [Storage.prototype]) { const set = s.setItem; s.setItem = function (k, v) { wrote.push(k); return set.call(this, k, v) } }
-			const c = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
-			Object.defineProperty(Document.prototype, 'cookie', { get: c.get, set(v) { wrote.push(v); c.set.call(this, v) } });
-			const o = indexedDB.open; indexedDB.open = function (n) { wrote.push(n); return o.apply(this, arguments) };
-			for (const p of [HTMLCanvasElement.prototype]) { const g = p.getContext; p.getContext = function () { wrote.push('canvas'); return g.apply(this, arguments) } }`
-		b.open("/private/page?secret=1")
-		b.banner()
-		b.calm()
-		if got := chromium.Value[[]string](b.Tab, "wrote"); len(got) > 0 {
-			t.Errorf("wrote %q before any choice", got)
-		}
-		b.Holds()
-		b.site.mu.Lock()
-		defer b.site.mu.Unlock()
-		for _, r := range b.site.requests {
-			if r.method != "GET" || r.cookie != "" || strings.Contains(r.referrer, "private") {
-				t.Errorf("before any choice: %+v", r)
-			}
-		}
-	})
-
-	run(t, "S4 S5 a refusal leaves one key without an identifier, and nothing is loaded or sent", func(t *testing.T) {
-		s := newSite(t)
-		var kept []string
-		for range 2 {
-			b := s.visit(t, browser)
-			b.choose("/", "reject")
-			for _, path := range []string{"/a", "/b", "/c"} {
-				b.open(path)
-				b.Until("document.querySelector('[data-privacy-choices]')")
-			}
-			b.Script(`history.pushState(0, '', '/d'); ac('pageview'); ac('record', 'product_viewed'); document.querySelector('#act').click()`)
-			b.calm()
-			b.Holds("local probity_choice")
-			kept = append(kept, chromium.Value[string](b.Tab, "localStorage.probity_choice"))
-		}
-		if kept[0] != kept[1] || !regexp.MustCompile(`^v1\.n\.\d{8}$`).MatchString(kept[0]) {
-			t.Errorf("two refusals hold %q", kept)
-		}
-		if n := len(s.asked("/tracker.js")) + len(s.asked("/events")) + len(s.asked("/live")) + len(s.asked("/config")); n != 0 {
-			t.Errorf("%d requests of the tracker after a refusal", n)
-		}
-		if n := len(s.asked("/banner.js")); n != 2 {
-			t.Errorf("the banner was loaded %d times by two refusers", n)
-		}
-		for _, c := range s.choices {
-			if c["visitor"] != nil {
-				t.Errorf("a refusal carries the visitor %v", c["visitor"])
-			}
-		}
-	})
-
-	run(t, "S6 a partial grant allows its part only", func(t *testing.T) {
-		for _, grant := range [][]string{{"measure"}, {"actions"}, {"identity"}, {"measure", "actions"}, {"measure", "identity"}, {"actions", "identity"}, {"measure", "actions", "identity"}, {}} {
-			run(t, "T1 "+strings.Join(grant, " and "), func(t *testing.T) { partial(t, newTab(t), grant) })
-		}
-	})
-
-	run(t, "S9 T6 what happened before the grant is never sent", func(t *testing.T) {
-		b := newTab(t)
-		b.site.loader = `window._genesysJourneySdk = 'ac'; var ac = window.ac = function () { (ac.q = ac.q || []).push(arguments) };
-			ac('pageview'); ac('record', 'too_early', { a: 1 }); ac('identify', 'early-bird');
-			ac('load', 'autotrackClick', { clickEvents: [{ selector: '.buy', eventName: 'buy_clicked' }] })`
-		b.open("/")
-		b.banner()
-		if got := chromium.Value[string](b.Tab, `ac('record', 'still_too_early')`); got != "consent.required" {
-			t.Errorf("an early call answers %q", got)
-		}
-		b.Press("#act")
-		from := time.Now()
-		b.Press("[data-probity=accept]")
-		b.events("page_viewed", 1)
-		b.Press("#act")
-		b.events("buy_clicked", 1)
-		b.calm()
-		for _, e := range b.site.named("") {
-			if e.Name != "page_viewed" && e.Name != "buy_clicked" || e.At.Before(from) {
-				t.Errorf("sent %+v; the grant came at %v", e, from)
-			}
-		}
-		b.Holds("cookie _actmu", "local probity_choice")
-	})
-
 	run(t, "G1 G4 Global Privacy Control is shown and recorded, and a later grant still counts", func(t *testing.T) {
 		b := newTab(t)
 		b.Before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
@@ -338,79 +250,6 @@ func TestInChromium(t *testing.T) {
 		b.events("page_viewed", 1)
 		b.open("/next")
 		b.events("page_viewed", 2)
-	})
-
-	run(t, "W1 W2 W3 W4 the control shows the choice and takes it back at once", func(t *testing.T) { withdrawal(t, newTab(t)) })
-
-	run(t, "W1 W7 taking back takes one click, as giving did", func(t *testing.T) {
-		b := newTab(t)
-		b.choose("/", "accept")
-		b.events("page_viewed", 1)
-		b.Press("[data-privacy-choices=withdraw]")
-		b.Until("!document.cookie && !document.querySelector('[data-privacy-choices=withdraw]')")
-		b.Until(`document.querySelector('[role=status]')?.textContent == 'Your choice is saved.'`)
-		b.Holds("local probity_choice")
-		if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity')") {
-			t.Error("a question stands between the visitor and the withdrawal")
-		}
-	})
-
-	run(t, "W1 pages bring their own controls", func(t *testing.T) {
-		b := newTab(t)
-		b.site.onPage = `<button type="button" id="out" data-privacy-choices="withdraw">Withdraw consent</button><button type="button" data-privacy-choices>Choices</button>`
-		b.choose("/", "accept")
-		b.events("page_viewed", 1)
-		b.Press("#out")
-		b.Until("!document.cookie")
-		b.Holds("local probity_choice")
-		if n := chromium.Value[int](b.Tab, "document.querySelectorAll('[data-privacy-choices]').length"); n != 2 {
-			t.Errorf("there are %d controls; the page brought its own two", n)
-		}
-	})
-
-	run(t, "W5 all tabs stop within a second", func(t *testing.T) { threeTabs(t, newTab(t)) })
-
-	run(t, "W6 a withdrawal without a network holds at once and is delivered later", func(t *testing.T) { offline(t, newTab(t)) })
-
-	run(t, "W10 one purpose can be taken back alone", func(t *testing.T) {
-		b := newTab(t)
-		b.choose("/", "accept")
-		b.events("page_viewed", 1)
-		b.Press("[data-privacy-choices]")
-		b.banner()
-		b.Press(".probity input[name=actions]")
-		b.Press("[data-probity=save]")
-		b.Until("!document.querySelector('.probity')")
-		if got := chromium.Value[string](b.Tab, `ac('record', 'too_late')`); got != "consent.required" {
-			t.Errorf("a call for the purpose taken back answers %q", got)
-		}
-		b.Script(`history.pushState(0, '', '/next'); ac('pageview')`)
-		b.events("page_viewed", 2)
-		if got := b.site.grants(); slices.Contains(got, "actions") || !slices.Contains(got, "measure") {
-			t.Errorf("the server holds %q", got)
-		}
-		b.Holds("cookie _actmu", "local probity_choice")
-	})
-
-	run(t, "W11 no banner for half a year after either choice, then again", func(t *testing.T) {
-		for _, answer := range []string{"reject", "accept"} {
-			b := newTab(t)
-			b.choose("/", answer)
-			for days, asks := range map[int]bool{181: false, 183: true} {
-				day := time.Now().UTC().AddDate(0, 0, -days).Format("20060102")
-				b.Script(fmt.Sprintf(`localStorage.probity_choice = localStorage.probity_choice.replace(/\d{8}$/, '%s')`, day))
-				b.open("/later")
-				if asks {
-					b.banner()
-				} else {
-					b.Until("document.querySelector('[data-privacy-choices]')")
-					b.calm()
-					if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity')") {
-						t.Errorf("%s: asked again after %d days", answer, days)
-					}
-				}
-			}
-		}
 	})
 
 	run(t, "a choice that can't be recorded is said, and nothing starts", func(t *testing.T) {

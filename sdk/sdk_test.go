@@ -41,7 +41,7 @@ func file(t *testing.T, name string) []byte {
 	return content
 }
 
-func TestEachFileStaysWithinItsBudget(t *testing.T) {
+func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 	locale := notice("en")
 	for _, budget := range []struct {
 		name  string

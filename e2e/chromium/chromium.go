@@ -4,11 +4,13 @@ package chromium
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +29,53 @@ const Patience = 45 * time.Second
 // program if it is not on the PATH. Without a browser the test fails and says what to install.
 func Start(t *testing.T) context.Context {
 	t.Helper()
+	browser, end, err := launch(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	return browser
+}
+
+var (
+	sharing sync.Mutex // guards browser and endAll
+	browser context.Context
+	endAll  = func() {}
+)
+
+// Shared returns one browser for all tests of a package, started for the first that asks: New gives
+// each its own profile. The package's TestMain calls End.
+func Shared(t *testing.T) context.Context {
+	t.Helper()
+	sharing.Lock()
+	defer sharing.Unlock()
+	if browser == nil {
+		profile, err := os.MkdirTemp("", "probity-chromium")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end, err := launch(context.Background(), profile)
+		if err != nil {
+			_ = os.RemoveAll(profile)
+			t.Fatal(err)
+		}
+		browser, endAll = ctx, func() {
+			end()
+			_ = os.RemoveAll(profile)
+		}
+	}
+	return browser
+}
+
+// End ends the browser of Shared, if it was started.
+func End() {
+	sharing.Lock()
+	defer sharing.Unlock()
+	endAll()
+	browser, endAll = nil, func() {}
+}
+
+func launch(ctx context.Context, profile string) (browser context.Context, end func(), err error) {
 	path := os.Getenv("PROBITY_CHROMIUM")
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path == "" {
@@ -34,7 +83,7 @@ func Start(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Fatal("no Chromium found; run apt-get install chromium, or set PROBITY_CHROMIUM to its path")
+		return nil, nil, errors.New("no Chromium found; run apt-get install chromium, or set PROBITY_CHROMIUM to its path")
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path),
@@ -42,17 +91,20 @@ func Start(t *testing.T) context.Context {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profile),
 		chromedp.WSURLReadTimeout(Patience),
 	)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+	ctx, endProgram := chromedp.NewExecAllocator(ctx, options...)
+	ctx, endBrowser := chromedp.NewContext(ctx)
+	end = func() {
+		endBrowser()
+		endProgram()
 	}
-	return ctx
+	if err := chromedp.Do(ctx); err != nil {
+		end()
+		return nil, nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return ctx, end, nil
 }
 
 // Tab is one tab. Its methods end the test when the browser does not do as told.
