@@ -48,6 +48,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	chromium.End()
 	if path, err := binary(); err == nil && os.Getenv("PROBITY_BINARY") == "" {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}

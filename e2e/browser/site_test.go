@@ -229,25 +229,4 @@ func TestACustomersSite(t *testing.T) {
 			t.Errorf("after the correction the centre shows:\n%s", page)
 		}
 	})
-
-	t.Run("the receipt proves the choice offline", func(t *testing.T) {
-		b := p.tab(t, chromium.New(t, browser))
-		visitor := accept(b, site+"/")
-		b.Press("[data-privacy-choices='']")
-		b.Visible(".probity")
-		b.Script(`URL.createObjectURL = (blob) => { blob.text().then((t) => window.receipt = t); return 'data:,' }; document.addEventListener('click', e => e.target.download && e.preventDefault(), true)`)
-		b.Press("[data-probity=receipt]")
-		b.Until("window.receipt")
-		receipt := chromium.Value[string](b, "receipt")
-		said, err := p.verify([]byte(receipt))
-		if err != nil {
-			t.Fatalf("probity verify: %v\n%s\n%s", err, said, receipt)
-		}
-		if _, err := p.verify([]byte(strings.Replace(receipt, "measure", "measurf", 1))); err == nil {
-			t.Error("an altered receipt was verified")
-		}
-		if strings.Contains(said, visitor) {
-			t.Error("the report names the visitor")
-		}
-	})
 }
