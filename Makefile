@@ -48,7 +48,7 @@ generate:
 	go generate ./...
 
 drift: generate ## generated files are committed as they are generated
-	@git diff --exit-code -- sdk/dist || { echo "sdk/dist is stale: run 'make generate' and commit"; exit 1; }
+	@git diff --exit-code -- sdk/dist verify/page/dist || { echo "sdk/dist or verify/page/dist is stale: run 'make generate' and commit"; exit 1; }
 
 setup:
 	@./tools/setup

@@ -32,7 +32,8 @@ func (c Checkpoint) Text() string {
 }
 
 // ParseCheckpoint reads the body of a checkpoint. Extension lines it doesn't know are passed over,
-// as the specification asks.
+// as the specification asks. A tree of more than 2^53−1 entries is refused: there is none, and code
+// that walks trees may never end in it.
 func ParseCheckpoint(text string) (Checkpoint, error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) < 4 || lines[len(lines)-1] != "" {
@@ -42,7 +43,7 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("the checkpoint names no origin")
 	}
 	n, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || n < 0 || strconv.FormatInt(n, 10) != lines[1] {
+	if err != nil || n < 0 || n > maxSafeInteger || strconv.FormatInt(n, 10) != lines[1] {
 		return Checkpoint{}, fmt.Errorf("the checkpoint's size %q is not a plain number", lines[1])
 	}
 	hash, err := parseHash(lines[2])
@@ -93,6 +94,9 @@ func openNote(signed []byte, key string) (*note.Note, error) {
 	if _, rest, _ := strings.Cut(key, "+"); rest[:8] != strings.ToLower(rest[:8]) {
 		return nil, fault(BadKey, "the verifier key's hash is not spelled in lower case")
 	}
+	if _, rest, _ := strings.Cut(key, "+"); !spelled64(rest[9:]) {
+		return nil, fault(BadKey, "the verifier key is not spelled as it was written")
+	}
 	n, err := note.Open(signed, note.VerifierList(v))
 	if err != nil {
 		return nil, fault(BadSignature, "the note is not signed by %s, or it was altered (%v)", v.Name(), err)
@@ -103,6 +107,11 @@ func openNote(signed []byte, key string) (*note.Note, error) {
 		}
 	}
 	return n, nil
+}
+
+func spelled64(s string) bool {
+	_, ok := decode64(s)
+	return ok
 }
 
 func parseHash(s string) (tlog.Hash, error) {

@@ -261,7 +261,11 @@ func TestGoldenVectorsOfEachStep(t *testing.T) {
 			Kind:       leaf.Kind, Minute: leaf.Minute, Leaf: string(leaf.Text()), LeafHash: hash.String(),
 		})
 	}
-	got, err := json.MarshalIndent(vectors, "", "  ")
+	files := fileVectors(t)
+	got, err := json.MarshalIndent(struct {
+		Steps []vector     `json:"steps"`
+		Files []fileVector `json:"files"`
+	}{vectors, files}, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +279,7 @@ func TestGoldenVectorsOfEachStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got)+"\n" != string(want) {
-		t.Errorf("the vectors are\n%s\nwant\n%s", got, want)
+		t.Errorf("the vectors differ from %s; if that is meant, run the tests with -update", path)
 	}
 }
 

@@ -12,17 +12,25 @@ import (
 	"probity/internal/org"
 	"probity/internal/subject"
 	"probity/verify"
+	"probity/verify/page"
 )
 
 // proofTable lists what proves consent to others.
 func (a *API) proofTable() []route {
 	return []route{
+		{"GET", "/probity/verify/{$}", public("the same bytes for everybody"), 0, (*call).verifier},
 		{"GET", "/probity/v1/consent/state", can(org.PermissionConsent), 0, (*call).pastConsent},
 		{"GET", "/probity/v1/consent/bundle", can(org.PermissionConsent), 0, (*call).consentBundle},
 		{"GET", "/probity/v1/consent/builds/{sha256}", can(org.PermissionConsent), 0, (*call).builtFile},
 		{"GET", "/probity/v1/consent/rates", can(org.PermissionNotice, org.PermissionConsent), 0, (*call).consentRates},
 		{"GET", "/probity/v1/ledger/bundle", can(org.PermissionConsent), 0, (*call).excerpt},
 	}
+}
+
+// verifier serves the page that checks proofs. It asks this server nothing more.
+func (c *call) verifier() error {
+	c.w.Header().Set("Content-Security-Policy", page.Policy()+"; frame-ancestors 'none'")
+	return c.cached("text/html; charset=utf-8", page.HTML, 3600)
 }
 
 // subjectOf reads whom a staff call is about: ?subject= or ?visitor=.

@@ -62,3 +62,15 @@ func TestL26_StaffGetBundlesThatAStrangerCanVerify(t *testing.T) {
 		}
 	}
 }
+
+func TestL13_TheVerifierIsServedUnderAPolicyThatLetsNothingElseIn(t *testing.T) {
+	h := newHouse(t)
+	a := h.do(t, "GET", "/probity/verify/", "").want(t, 200)
+	policy := a.header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'; script-src 'sha256-") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "connect-src") {
+		t.Errorf("the policy is %q", policy)
+	}
+	if !strings.Contains(string(a.body), "<title>Check a proof of consent</title>") {
+		t.Errorf("got %.200s", a.body)
+	}
+}

@@ -1,0 +1,98 @@
+import { check, type Report } from './check'
+import { Fault } from './fault'
+import { canonical } from './json'
+
+const byID = (id: string): HTMLElement => {
+  const found = document.getElementById(id)
+  if (!found) throw new Error(`the page lacks #${id}`)
+  return found
+}
+
+const picker = byID('file') as HTMLInputElement
+const keys = byID('keys') as HTMLTextAreaElement
+const zone = byID('zone')
+const result = byID('result')
+let chosen: File | undefined
+
+function add(parent: Node, tag: string, text: string, name = ''): HTMLElement {
+  const e = document.createElement(tag)
+  e.textContent = text
+  if (name !== '') e.className = name
+  parent.appendChild(e)
+  return e
+}
+
+function show(heading: string, name: string, fill: (into: HTMLElement) => void): void {
+  const box = document.createElement('div')
+  box.className = name
+  add(box, 'h2', heading)
+  fill(box)
+  result.replaceChildren(box)
+}
+
+function list(into: HTMLElement, heading: string, mark: string, sentences: string[]): void {
+  if (sentences.length === 0) return
+  add(into, 'h3', heading)
+  const ul = add(into, 'ul', '')
+  for (const s of sentences) {
+    const li = add(ul, 'li', '')
+    add(li, 'span', mark, 'mark').setAttribute('aria-hidden', 'true')
+    add(li, 'span', s)
+  }
+}
+
+function report(name: string, r: Report): void {
+  show(`${name} verifies`, 'good', (into) => {
+    list(into, 'Verified', '✓', r.verified)
+    list(into, 'Not verified: know this by other means', '?', r.unverified)
+    if (r.entries.length === 0) return
+    add(into, 'h3', 'What the entries say')
+    for (const e of r.entries) {
+      const details = document.createElement('details')
+      add(details, 'summary', `Entry ${e.index}: ${e.kind}, ${e.time}`)
+      add(details, 'pre', JSON.stringify(JSON.parse(canonical(e.entry)), null, 2)).tabIndex = 0
+      into.appendChild(details)
+    }
+  })
+}
+
+async function run(): Promise<void> {
+  const file = chosen
+  if (!file) return
+  show(`Checking ${file.name}`, 'busy', () => undefined)
+  const trusted = keys.value.split(/\s+/).filter((k) => k !== '')
+  try {
+    report(file.name, await check(file, trusted))
+  } catch (e) {
+    if (e instanceof Fault) {
+      show(`${file.name} does NOT verify`, 'bad', (into) => {
+        add(into, 'p', `Reason: ${e.reason}.`)
+        add(into, 'p', e.detail)
+      })
+    } else {
+      show(`${file.name} could not be checked`, 'busy', (into) => {
+        add(into, 'p', 'This says nothing about the file.')
+        add(into, 'p', e instanceof Error ? e.message : String(e))
+      })
+    }
+  }
+}
+
+picker.addEventListener('change', () => {
+  chosen = picker.files?.[0]
+  void run()
+})
+keys.addEventListener('change', () => void run())
+zone.addEventListener('dragover', (e) => {
+  e.preventDefault()
+  zone.classList.add('over')
+})
+zone.addEventListener('dragleave', () => zone.classList.remove('over'))
+zone.addEventListener('drop', (e) => {
+  e.preventDefault()
+  zone.classList.remove('over')
+  const dropped = e.dataTransfer?.files[0]
+  if (!dropped) return
+  chosen = dropped
+  void run()
+})
