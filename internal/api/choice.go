@@ -139,6 +139,7 @@ type visitorBody struct {
 	Deployment uuid.UUID `json:"deployment"`
 	Visitor    uuid.UUID `json:"visitor"`
 	RecordID   uuid.UUID `json:"record_id"`
+	Format     string    `json:"format"` // of a receipt; see consent.Format
 }
 
 // whose reads the visitor that a call is about and finds the data subject.
@@ -221,9 +222,5 @@ func (c *call) receipt() error {
 	if err != nil {
 		return err
 	}
-	r, err := c.api.Consent.Receipt(c.Context(), t, s, b.RecordID)
-	if err != nil {
-		return err
-	}
-	return c.reply(http.StatusOK, r)
+	return c.export(t, s, b.RecordID, b.Format)
 }

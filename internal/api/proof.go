@@ -21,6 +21,7 @@ func (a *API) proofTable() []route {
 		{"GET", "/probity/verify/{$}", public("the same bytes for everybody"), 0, (*call).verifier},
 		{"GET", "/probity/v1/consent/state", can(org.PermissionConsent), 0, (*call).pastConsent},
 		{"GET", "/probity/v1/consent/bundle", can(org.PermissionConsent), 0, (*call).consentBundle},
+		{"GET", "/probity/v1/consent/records/{recordId}", can(org.PermissionConsent), 0, (*call).exportRecord},
 		{"GET", "/probity/v1/consent/builds/{sha256}", can(org.PermissionConsent), 0, (*call).builtFile},
 		{"GET", "/probity/v1/consent/rates", can(org.PermissionNotice, org.PermissionConsent), 0, (*call).consentRates},
 		{"GET", "/probity/v1/ledger/bundle", can(org.PermissionConsent), 0, (*call).excerpt},
@@ -131,6 +132,27 @@ func (c *call) consentBundle() error {
 		return err
 	}
 	return c.reply(http.StatusOK, b)
+}
+
+// exportRecord hands out one record in the format asked for, our own by default.
+func (c *call) exportRecord() error {
+	record, err := c.pathID("recordId")
+	if err != nil {
+		return err
+	}
+	return c.export(c.who.Tenant, id.Subject{}, record, c.URL.Query().Get("format"))
+}
+
+// export answers with a record of consent; the zero subject stands for anybody.
+func (c *call) export(t id.Tenant, s id.Subject, record uuid.UUID, format string) error {
+	if format == "" {
+		format = string(consent.FormatReceipt)
+	}
+	v, err := c.api.Consent.Export(c.Context(), t, s, record, consent.Format(format), c.base())
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, v)
 }
 
 // excerpt streams everything that the log holds of a period, for a supervisory authority.

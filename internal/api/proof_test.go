@@ -49,6 +49,17 @@ func TestL26_StaffGetBundlesThatAStrangerCanVerify(t *testing.T) {
 			t.Errorf("L8: the bundle says otherwise: %+v", report.StateAt(at))
 		}
 	}
+	record := a.str(t, "record_id")
+	for _, format := range []string{"", "receipt", "iso27560", "iso27560-receipt", "kantara", "dpv"} {
+		if a := h.do(t, "GET", "/probity/v1/consent/records/"+record+"?format="+format, "", auth...); a.status != 200 {
+			t.Errorf("L6: staff ask for %q: %d %s", format, a.status, a.body)
+		}
+		body := `{"deployment":"` + deployment + `","visitor":"` + visitor + `","record_id":"` + record + `","format":"` + format + `"}`
+		if a := h.do(t, "POST", "/probity/v1/consent/receipt", body, "Origin", origin, "Content-Type", "text/plain"); a.status != 200 {
+			t.Errorf("L6: the visitor asks for %q: %d %s", format, a.status, a.body)
+		}
+	}
+	h.do(t, "GET", "/probity/v1/consent/records/"+record+"?format=xml", "", auth...).want(t, 400)
 	for path, field := range map[string]string{
 		"/probity/v1/ledger/bundle":                                                   "from",
 		"/probity/v1/ledger/bundle?from=yesterday":                                    "from",
