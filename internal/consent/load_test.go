@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/notice"
 	"probity/internal/store/storetest"
+	"probity/verify"
 )
 
 // BenchmarkChoose500 records choices that arrive at 500 a second, whether or not earlier ones are
@@ -43,4 +45,33 @@ func BenchmarkChoose500(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "choices/s")
+}
+
+// BenchmarkReceipt makes the proof of a choice in a log of a thousand, and reports how large it is
+// with and without the notice.
+func BenchmarkReceipt(b *testing.B) {
+	w := newWorldAt(b, storetest.SQLite(b), clock.System())
+	w.Describe(consent.Terms{Build: build})
+	var out *consent.Outcome
+	for range 500 {
+		out = w.choose(b, nil, notice.Measure, notice.Actions)
+	}
+	var r *verify.Receipt
+	for b.Loop() {
+		var err error
+		if r, err = w.Receipt(b.Context(), w.tenant, out.Subject, out.RecordID); err != nil {
+			b.Fatal(err)
+		}
+	}
+	whole, err := json.Marshal(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Notice = nil
+	bare, err := json.Marshal(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(whole)), "bytes")
+	b.ReportMetric(float64(len(bare)), "bytes-without-notice")
 }
