@@ -279,11 +279,13 @@ func (m *manual) prepare(t *testing.T, texts map[string]string) {
 	c := choice(served.Nonce, all)
 	c["deployment"] = m.site
 	var chosen struct {
+		Visitor string          `json:"visitor"`
 		Receipt json.RawMessage `json:"receipt"`
 	}
 	s.do(t, "POST", "/probity/v1/consent/choices", object(c), "Origin", origin).want(t, 201).into(t, &chosen)
 	m.receipt = filepath.Join(m.dir, "receipt.json")
 	m.write(t, "receipt.json", string(chosen.Receipt))
+	m.write(t, "bundle.json", string(s.do(t, "GET", "/probity/v1/consent/bundle?visitor="+chosen.Visitor, "", "Authorization", m.token(t)).want(t, 200).body))
 	var receipt struct {
 		Key string `json:"verifier_key"`
 	}
@@ -399,6 +401,18 @@ func (m *manual) examine(t *testing.T, args []string) {
 	}
 }
 
+// token signs the client of the documents in and returns its Authorization header.
+func (m *manual) token(t *testing.T) string {
+	t.Helper()
+	name, word, _ := strings.Cut(m.client, ":")
+	var a struct {
+		Token string `json:"access_token"`
+	}
+	m.server.do(t, "POST", "/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {name}, "client_secret": {word}}.Encode(),
+		"Content-Type", "application/x-www-form-urlencoded").want(t, 200).into(t, &a)
+	return "Bearer " + a.Token
+}
+
 // post sends the body that the page on imports shows, and compares the answer with the one it tells.
 func (m *manual) post(t *testing.T, text string) {
 	t.Helper()
@@ -408,14 +422,8 @@ func (m *manual) post(t *testing.T, text string) {
 	}
 	body := regexp.MustCompile(`"deployment": "[^"]*"`).ReplaceAllString(bodies[0], `"deployment": "`+m.site+`"`)
 	body = strings.Replace(body, `"…"`, `"The history of orders tells which journeys lead to one."`, 1)
-	name, word, _ := strings.Cut(m.client, ":")
-	var a struct {
-		Token string `json:"access_token"`
-	}
-	m.server.do(t, "POST", "/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {name}, "client_secret": {word}}.Encode(),
-		"Content-Type", "application/x-www-form-urlencoded").want(t, 200).into(t, &a)
 	var got, want any
-	m.server.do(t, "POST", "/probity/v1/import", body, "Authorization", "Bearer "+a.Token).want(t, 200).into(t, &got)
+	m.server.do(t, "POST", "/probity/v1/import", body, "Authorization", m.token(t)).want(t, 200).into(t, &got)
 	told := regexp.MustCompile("`(\\{\"accepted\".*?\\})`").FindStringSubmatch(text)
 	if told == nil {
 		t.Fatal("docs/import.md tells no answer")
