@@ -14,11 +14,11 @@ import (
 // consentRates says how people answered the notices: counters without anybody in them. A count that
 // could tell of single people is null, and the share then only has bounds.
 func (c *call) consentRates() error {
-	q, err := c.question()
+	q, err := c.survey()
 	if err != nil {
 		return err
 	}
-	rep, err := c.api.Consent.OptIn(c.Context(), c.who.Tenant, q)
+	rep, err := c.api.Consent.Answers(c.Context(), c.who.Tenant, q)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (c *call) consentRates() error {
 			To        string `json:"to"`
 			By        string `json:"by,omitempty"`
 			FewerThan int    `json:"hidden_below"`
-			*consent.OptIn
+			*consent.Answers
 		}{q.From.Format(time.DateOnly), q.To.Format(time.DateOnly), q.By, consent.FewerThan, rep})
 	case "csv":
 		c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
@@ -41,10 +41,10 @@ func (c *call) consentRates() error {
 	return fail.Field("format", "The format is neither json nor csv.")
 }
 
-// question reads what a report is to be about: the last thirty days unless from and to say otherwise.
-func (c *call) question() (q consent.Question, err error) {
+// survey reads what a report is to be about: the last thirty days unless from and to say otherwise.
+func (c *call) survey() (q consent.Survey, err error) {
 	v := c.URL.Query()
-	q = consent.Question{By: v.Get("by"), Language: v.Get("language"), Component: v.Get("component"), Viewport: v.Get("viewport")}
+	q = consent.Survey{By: v.Get("by"), Language: v.Get("language"), Component: v.Get("component"), Viewport: v.Get("viewport")}
 	if q.To, err = c.day("to", c.api.Clock.Now()); err != nil {
 		return q, err
 	}

@@ -393,3 +393,34 @@ func BenchmarkAuditOfEvents(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 }
+
+func TestEventsOfManyRecordsAreCountedAsThoseOfEach(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	var records []uuid.UUID
+	out := h.choose(nil, notice.Measure, notice.Actions)
+	records = append(records, out.RecordID)
+	for range 3 {
+		h.clk.Advance(time.Minute)
+		h.plant(out.Subject, h.receive(out.Subject, notice.Measure), h.receive(out.Subject, notice.Actions))
+		records = append(records, h.withdraw(*out.Visitor, notice.Actions).RecordID)
+		h.clk.Advance(time.Minute)
+		records = append(records, h.choose(out.Visitor, notice.Measure, notice.Actions).RecordID)
+	}
+	counts, err := audit.Counts(t.Context(), h.consent, h.journey, h.tenant, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := 0
+	for _, record := range records {
+		want := len(h.covered(record))
+		if all += want; counts[record] != want {
+			t.Errorf("record %s covers %d events, counted together %d", record, want, counts[record])
+		}
+	}
+	if all == 0 {
+		t.Error("the records cover nothing")
+	}
+	if _, err := audit.Counts(t.Context(), h.consent, h.journey, h.tenant, []uuid.UUID{uuid.New()}); !fail.Is(err, fail.NotFound) {
+		t.Errorf("a record that there is not: %v", err)
+	}
+}

@@ -67,6 +67,36 @@ func Record(ctx context.Context, c Records, j Subjects, t id.Tenant, record uuid
 	return out, nil
 }
 
+// Counts returns how many stored events each of the records covers. It reads the events of everybody
+// concerned once: ask for the records of one person together.
+func Counts(ctx context.Context, c Records, j Subjects, t id.Tenant, records []uuid.UUID) (map[uuid.UUID]int, error) {
+	out := map[uuid.UUID]int{}
+	concerned := map[id.Subject][]*consent.Coverage{}
+	for _, record := range records {
+		coverage, err := c.Coverage(ctx, t, record)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range coverage.Subjects {
+			concerned[s] = append(concerned[s], coverage)
+		}
+	}
+	for s, coverages := range concerned {
+		err := j.GroundsOf(ctx, t, s, func(e journey.Grounded) error {
+			for _, one := range coverages {
+				if one.Covers(e.Subject, e.Purpose, consent.Ground(e.Ground), e.Received) {
+					out[one.Record.ID]++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count the events of records: %w", err)
+		}
+	}
+	return out, nil
+}
+
 func (c *Covered) add(e journey.Grounded, from, limit int) {
 	switch n := c.Events; {
 	case n < from:

@@ -104,6 +104,9 @@ func TestW9_WhereTheOperatorWantsItDataGoesWithItsConsentAndTheGrantStays(t *tes
 		if len(taught.forgotten) != 1 || taught.forgotten[0] != s {
 			t.Errorf("training rows of %v were forgotten", taught.forgotten)
 		}
+		if n, since, err := r.Open(ctx, h.tenant); err != nil || n != 1 || since.IsZero() || since.After(h.clk.Now()) {
+			t.Errorf("%d withdrawals are open since %v (%v)", n, since, err)
+		}
 		if list, err := r.List(ctx, h.tenant, []id.Subject{s}); err != nil || len(list) != 1 || list[0].Events != 10 || list[0].Done != nil {
 			t.Errorf("at first %+v, %v", list, err)
 		}
@@ -115,6 +118,9 @@ func TestW9_WhereTheOperatorWantsItDataGoesWithItsConsentAndTheGrantStays(t *tes
 		do()
 		if list, err := r.List(ctx, h.tenant, []id.Subject{s}); err != nil || list[0].Events != 11 || list[0].Done == nil {
 			t.Errorf("at last %+v, %v", list, err)
+		}
+		if n, since, err := r.Open(ctx, h.tenant); err != nil || n != 0 || !since.IsZero() {
+			t.Errorf("%d withdrawals are still open since %v (%v)", n, since, err)
 		}
 		// All else taken back: nothing is left, and the visitor may begin anew.
 		h.withdraw(*out.Visitor)

@@ -83,6 +83,12 @@ func TestL28_AnExpiryIsWrittenToTheLedgerOnce(t *testing.T) {
 		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 0 {
 			t.Errorf("%d expired early: %v", n, err)
 		}
+		// The older one ends in 82 days, the renewed one in 182.
+		for days, want := range map[int]int64{81: 0, 83: 1, 183: 2} {
+			if n, err := w.Expiring(t.Context(), w.tenant, w.clk.Now().AddDate(0, 0, days)); err != nil || n != want {
+				t.Errorf("within %d days %d grants end (%v), want %d", days, n, err, want)
+			}
+		}
 		w.fake.Advance(100 * 24 * time.Hour)
 		if n, err := w.Expire(t.Context(), w.tenant, 10); err != nil || n != 1 {
 			t.Errorf("%d expired: %v", n, err)

@@ -301,6 +301,22 @@ func ranOut(ctx context.Context, tx *store.Tx, after, now time.Time, limit int) 
 	return out, rows.Err()
 }
 
+// Expiring returns how many devices' newest choice is a grant that ends before an instant to come.
+func (r *Room) Expiring(ctx context.Context, t id.Tenant, until time.Time) (n int64, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `
+			SELECT count(*) FROM consent_record a
+			WHERE tenant_id = $1 AND kind IN ($2, $3) AND until > $4 AND until <= $5 AND NOT EXISTS (
+				SELECT 1 FROM consent_record b
+				WHERE b.tenant_id = a.tenant_id AND b.subject = a.subject AND b.ledger > a.ledger AND b.kind <> $6)`,
+			t, ledger.ConsentGiven, ledger.ConsentImported, r.clk.Now().UnixMicro(), until.UnixMicro(), ledger.ConsentConflict).Scan(&n)
+	})
+	if err != nil {
+		return 0, unavailable(err, "count what expires soon")
+	}
+	return n, nil
+}
+
 // OnClosed has fn called in the transaction of every record that closes what was open: a withdrawal, a
 // narrower choice, an objection, an expiry. purposes are those it closed. Set it before use.
 func (r *Room) OnClosed(fn func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error) {

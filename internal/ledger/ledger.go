@@ -80,7 +80,8 @@ type Ledger struct {
 	origin string
 	random io.Reader
 
-	signs keyedMutex // who may sign a checkpoint or begin a generation
+	signs   keyedMutex // who may sign a checkpoint or begin a generation
+	counted sync.Map   // id.Tenant: *census
 }
 
 // New returns the ledger. origin names this installation in every checkpoint, such as

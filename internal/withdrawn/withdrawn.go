@@ -203,6 +203,23 @@ func (r *Room) done(ctx context.Context, t id.Tenant, d *duty, now time.Time) er
 	})
 }
 
+// Open returns how many withdrawals have data of which it was not seen yet that it is gone, and when the
+// oldest of them was made.
+func (r *Room) Open(ctx context.Context, t id.Tenant) (n int64, since time.Time, err error) {
+	err = r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		var oldest int64
+		if err := tx.QueryRow(ctx, `
+			SELECT count(*), coalesce(min(at), 0) FROM withdrawn_duty WHERE tenant_id = $1 AND due > 0`, t).Scan(&n, &oldest); err != nil {
+			return err
+		}
+		if since = (time.Time{}); n > 0 {
+			since = time.UnixMicro(oldest).UTC()
+		}
+		return nil
+	})
+	return n, since, err
+}
+
 // Deleted is what became of one record's data.
 type Deleted struct {
 	Record   uuid.UUID  `json:"record"`

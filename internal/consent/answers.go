@@ -17,8 +17,8 @@ import (
 	"probity/internal/store"
 )
 
-// Question says which answers a report is about. Zero members leave that out.
-type Question struct {
+// Survey says which answers a report is about. Zero members leave that out.
+type Survey struct {
 	From, To   time.Time // days in UTC, both included
 	By         string    // what rows have in common, see Groupings; empty: everything is one row
 	Version    int
@@ -36,7 +36,7 @@ func Groupings() []string {
 // maxDays bounds the period of a report.
 const maxDays = 800
 
-func (q *Question) check() error {
+func (q *Survey) check() error {
 	switch {
 	case q.By != "" && !slices.Contains(Groupings(), q.By):
 		return fail.Field("by", "A report can be split by version, language, deployment, component, viewport or day.")
@@ -52,7 +52,7 @@ func (q *Question) check() error {
 
 // servable tells whether what was served can be counted for the question: a notice that nobody
 // answered leaves its version, its language and the day, and nothing of where it was shown.
-func (q *Question) servable() bool {
+func (q *Survey) servable() bool {
 	return q.Deployment == uuid.Nil && q.Component == "" && q.Viewport == "" && slices.Contains([]string{"", "version", "language", "day"}, q.By)
 }
 
@@ -172,17 +172,17 @@ type Wait struct {
 	Choices Count  `json:"choices"`
 }
 
-// OptIn is how people answered, counted and never followed.
-type OptIn struct {
+// Answers is how people answered, counted and never followed.
+type Answers struct {
 	Cells []Cell  `json:"rates"`
 	Reach []Reach `json:"served"` // empty where it can't be known: by deployment, component or viewport
 	Waits []Wait  `json:"time_to_choice"`
 }
 
-// OptIn reports how people answered the notices. It rests on counters per day that hold nobody: who
+// Answers reports how people answered the notices. It rests on counters per day that hold nobody: who
 // refused is in them once more, and not anywhere else. Counts that could tell of single people are left
 // out. Errors: fail.Invalid naming what is wrong with the question.
-func (r *Room) OptIn(ctx context.Context, t id.Tenant, q Question) (*OptIn, error) {
+func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (r *Room) OptIn(ctx context.Context, t id.Tenant, q Question) (*OptIn, erro
 	if err != nil {
 		return nil, err
 	}
-	rep := &OptIn{Cells: []Cell{}, Reach: []Reach{}, Waits: []Wait{}}
+	rep := &Answers{Cells: []Cell{}, Reach: []Reach{}, Waits: []Wait{}}
 	for _, rate := range Rates(tallies, q.group) {
 		rep.Cells = append(rep.Cells, rate.cell())
 	}
@@ -222,7 +222,7 @@ func byNumber(a, b string) int {
 }
 
 // group returns the group that a tally belongs to.
-func (q *Question) group(one *Tally) string {
+func (q *Survey) group(one *Tally) string {
 	switch q.By {
 	case "version":
 		return strconv.Itoa(one.Version)
@@ -241,7 +241,7 @@ func (q *Question) group(one *Tally) string {
 }
 
 // tallies reads the counters that the question is about, summed up over everything it doesn't ask.
-func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Question) (out []Tally, err error) {
+func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Survey) (out []Tally, err error) {
 	known := map[string][]Effect{} // few answers differ
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		out = nil
@@ -300,7 +300,7 @@ func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Question) (out []Tal
 }
 
 // reach adds how many notices were served and not answered.
-func (r *Room) reach(ctx context.Context, t id.Tenant, q *Question, answered map[string]int64, rep *OptIn) error {
+func (r *Room) reach(ctx context.Context, t id.Tenant, q *Survey, answered map[string]int64, rep *Answers) error {
 	list, err := r.Served(ctx, t)
 	if err != nil {
 		return err
@@ -328,7 +328,7 @@ func (r *Room) reach(ctx context.Context, t id.Tenant, q *Question, answered map
 }
 
 // CSV writes the rates as a table with one line per group and purpose. What is not shown says so.
-func (o *OptIn) CSV(w io.Writer) error {
+func (o *Answers) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	lines := [][]string{{"group", "purpose", "answers", "given", "refused", "withdrawn", "share_low", "share_high"}}
 	for _, c := range o.Cells {

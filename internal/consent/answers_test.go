@@ -34,19 +34,19 @@ func (w *world) answered(t testing.TB, day string, version int, lang, viewport s
 	})
 }
 
-func (w *world) optIn(t testing.TB, q consent.Question) *consent.OptIn {
+func (w *world) survey(t testing.TB, q consent.Survey) *consent.Answers {
 	t.Helper()
 	if q.From.IsZero() {
 		q.From, q.To = noon.AddDate(0, 0, -30), noon
 	}
-	rep, err := w.OptIn(t.Context(), w.tenant, q)
+	rep, err := w.Answers(t.Context(), w.tenant, q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rep
 }
 
-func TestOptInIsSplitAndNarrowedByWhatIsAsked(t *testing.T) {
+func TestAnswersAreSplitAndNarrowedByWhatIsAsked(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		w.answered(t, "2026-11-20", 2, "en", "d", true, 30)
@@ -64,29 +64,29 @@ func TestOptInIsSplitAndNarrowedByWhatIsAsked(t *testing.T) {
 			"deployment": site.String() + " 50/140",
 		} {
 			var got []string
-			for _, c := range w.optIn(t, consent.Question{By: by}).Cells {
+			for _, c := range w.survey(t, consent.Survey{By: by}).Cells {
 				got = append(got, c.Group+" "+c.Given.String()+"/"+c.Answers.String())
 			}
 			if strings.Join(got, ", ") != want {
 				t.Errorf("by %q: %v, want %s", by, got, want)
 			}
 		}
-		for what, q := range map[string]consent.Question{
+		for what, q := range map[string]consent.Survey{
 			"30/100": {Version: 2}, "20/20": {Language: "de"}, "20/40": {Viewport: "m"}, "50/140": {Deployment: site, Component: "banner"},
 		} {
-			cells := w.optIn(t, q).Cells
+			cells := w.survey(t, q).Cells
 			if len(cells) != 1 || cells[0].Given.String()+"/"+cells[0].Answers.String() != what {
 				t.Errorf("%+v: %+v, want %s", q, cells, what)
 			}
 		}
-		if got := w.optIn(t, consent.Question{Deployment: uuid.New()}).Cells; len(got) != 0 {
+		if got := w.survey(t, consent.Survey{Deployment: uuid.New()}).Cells; len(got) != 0 {
 			t.Errorf("another deployment: %+v", got)
 		}
-		for _, bad := range []consent.Question{{By: "subject"}, {Viewport: "x"}, {From: noon, To: noon.AddDate(0, 0, -1)}, {From: noon.AddDate(-5, 0, 0), To: noon}} {
+		for _, bad := range []consent.Survey{{By: "subject"}, {Viewport: "x"}, {From: noon, To: noon.AddDate(0, 0, -1)}, {From: noon.AddDate(-5, 0, 0), To: noon}} {
 			if bad.From.IsZero() {
 				bad.From, bad.To = noon, noon
 			}
-			if _, err := w.OptIn(t.Context(), w.tenant, bad); !fail.Is(err, fail.Invalid) {
+			if _, err := w.Answers(t.Context(), w.tenant, bad); !fail.Is(err, fail.Invalid) {
 				t.Errorf("%+v: %v", bad, err)
 			}
 		}
@@ -101,7 +101,7 @@ func TestCountsThatCouldTellOfSinglePeopleAreNotShown(t *testing.T) {
 	w.answered(t, "2026-11-20", 3, "en", "d", true, 4)
 	w.answered(t, "2026-11-20", 3, "en", "d", false, 4)
 	w.answered(t, "2026-11-20", 4, "en", "d", false, 40)
-	cells := w.optIn(t, consent.Question{By: "version"}).Cells
+	cells := w.survey(t, consent.Survey{By: "version"}).Cells
 	if len(cells) != 4 {
 		t.Fatalf("got %+v", cells)
 	}
@@ -127,7 +127,7 @@ func TestCountsThatCouldTellOfSinglePeopleAreNotShown(t *testing.T) {
 		t.Errorf("as JSON: %s, %v", out, err)
 	}
 	var table strings.Builder
-	if err := (&consent.OptIn{Cells: cells}).CSV(&table); err != nil || strings.Contains(table.String(), "97") || !strings.Contains(table.String(), "4,measure,40,0,40,0,0.0000,0.0000") {
+	if err := (&consent.Answers{Cells: cells}).CSV(&table); err != nil || strings.Contains(table.String(), "97") || !strings.Contains(table.String(), "4,measure,40,0,40,0,0.0000,0.0000") {
 		t.Errorf("as a table: %s, %v", table.String(), err)
 	}
 }
@@ -144,7 +144,7 @@ func TestNoSmallCountFollowsFromWhatIsShown(t *testing.T) {
 		w.answered(t, day, 1, "en", "d", true, yes)
 		w.answered(t, day, 1, "en", "d", false, no)
 	}
-	rep := w.optIn(t, consent.Question{By: "day", From: noon.AddDate(0, 0, -299), To: noon})
+	rep := w.survey(t, consent.Survey{By: "day", From: noon.AddDate(0, 0, -299), To: noon})
 	small := func(n int) bool { return n > 0 && n < consent.FewerThan }
 	for _, c := range rep.Cells {
 		yes, no := days[c.Group][0], days[c.Group][1]
@@ -174,14 +174,14 @@ func TestNoticesServedAndNotAnsweredAreCounted(t *testing.T) {
 	if err := w.FlushShown(t.Context(), w.tenant); err != nil {
 		t.Fatal(err)
 	}
-	rep := w.optIn(t, consent.Question{By: "version"})
+	rep := w.survey(t, consent.Survey{By: "version"})
 	if len(rep.Reach) != 1 || rep.Reach[0].Served.N != 42 || rep.Reach[0].Answered.N != 12 || rep.Reach[0].Silent.N != 30 {
 		t.Errorf("got %+v", rep.Reach)
 	}
 	if rep.Waits[1].Choices.N != 12 || rep.Waits[0].Choices.N != 0 {
 		t.Errorf("the time to choice: %+v", rep.Waits)
 	}
-	if got := w.optIn(t, consent.Question{By: "viewport"}).Reach; len(got) != 0 {
+	if got := w.survey(t, consent.Survey{By: "viewport"}).Reach; len(got) != 0 {
 		t.Errorf("what nobody knows is reported: %+v", got)
 	}
 }
@@ -228,13 +228,13 @@ func (w *world) seedChoices(b testing.TB, n, versions int) {
 	})
 }
 
-func BenchmarkOptIn(b *testing.B) {
+func BenchmarkAnswers(b *testing.B) {
 	w := newWorld(b, storetest.SQLite(b))
 	w.seedChoices(b, 100_000, 50)
 	for _, by := range append([]string{""}, consent.Groupings()...) {
 		b.Run("by="+by, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := w.OptIn(b.Context(), w.tenant, consent.Question{By: by, From: noon.AddDate(0, 0, -30), To: noon}); err != nil {
+				if _, err := w.Answers(b.Context(), w.tenant, consent.Survey{By: by, From: noon.AddDate(0, 0, -30), To: noon}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -242,7 +242,7 @@ func BenchmarkOptIn(b *testing.B) {
 	}
 	b.Run("all time", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := w.OptIn(b.Context(), w.tenant, consent.Question{By: "version", From: noon.AddDate(-1, 0, 0), To: noon}); err != nil {
+			if _, err := w.Answers(b.Context(), w.tenant, consent.Survey{By: "version", From: noon.AddDate(-1, 0, 0), To: noon}); err != nil {
 				b.Fatal(err)
 			}
 		}
