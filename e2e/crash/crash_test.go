@@ -24,9 +24,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"probity/internal/audit"
 	"probity/internal/clock"
+	"probity/internal/consent"
 	"probity/internal/id"
 	"probity/internal/journey"
+	"probity/internal/ledger"
 	"probity/internal/org"
 	"probity/internal/store"
 	"probity/internal/subject"
@@ -468,6 +471,11 @@ func checkEvents(t *testing.T, data string, crew []*worker) {
 			}
 			checkVisitor(t, journeys, tenant, s, v)
 		}
+	}
+	choices := consent.New(db, ledger.New(db, keys, clock.System(), "probity.invalid"), subjects, keys, clock.System(), nil)
+	report, err := audit.Events(ctx, choices, journeys, tenant)
+	if err != nil || report.Violated > 0 || report.Checked == 0 {
+		t.Errorf("the audit of the stored events: %+v, %v", report, err)
 	}
 }
 
