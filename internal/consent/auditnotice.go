@@ -11,6 +11,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 )
 
@@ -20,17 +21,11 @@ type printed struct {
 	version      int
 	digest       []byte // as stored
 	actual       [sha256.Size]byte
-	body         shownNotice
+	body         notice.Notice // what the banner shows
+	intact       bool          // every word of it stands in the page
 	material     bool
 	published    time.Time
 	ledger       int64
-}
-
-// shownNotice is what the audit looks at of what a banner shows.
-type shownNotice struct {
-	Version  int    `json:"version"`
-	Language string `json:"language"`
-	SHA256   string `json:"sha256"`
 }
 
 // auditNotices compares every published notice with its entry in the ledger, so that an edit in the
@@ -56,6 +51,7 @@ func (r *Room) auditNotices(ctx context.Context, t id.Tenant) error {
 			}
 			p.actual, p.published = sha256.Sum256(artefact), time.UnixMicro(at).UTC()
 			_ = json.Unmarshal([]byte(body), &p.body) // what can't be read fits no entry
+			p.intact = intact(&p.body, artefact, p.digest)
 			list = append(list, p)
 		}
 		return rows.Err()
@@ -104,7 +100,7 @@ func (r *Room) compareNotice(ctx context.Context, t id.Tenant, p *printed) error
 		return bad("another notice was logged")
 	case e.SHA256 != hex.EncodeToString(p.actual[:]) || e.SHA256 != hex.EncodeToString(p.digest):
 		return bad("the page is not the one that was published")
-	case e.SHA256 != p.body.SHA256 || p.body.Version != p.version || p.body.Language != p.language:
+	case e.SHA256 != p.body.SHA256 || p.body.Version != p.version || p.body.Language != p.language || !p.intact:
 		return bad("what the banner shows is not what was published")
 	case e.Material != p.material:
 		return bad("whether grants under earlier versions count was changed")

@@ -61,6 +61,9 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 	if shown == nil {
 		return nil, fail.Field("nonce", "The notice that was shown is not known.").WithCode("consent.nonce.bad")
 	}
+	if err := shown.fit(); err != nil {
+		return nil, err
+	}
 	if spent, err := r.isUsed(ctx, t, nonce); err != nil {
 		return nil, err
 	} else if spent {

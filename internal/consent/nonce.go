@@ -45,8 +45,12 @@ func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if set.published(f.NoticeID, f.Version, f.Language) == nil {
+	shown := set.published(f.NoticeID, f.Version, f.Language)
+	if shown == nil {
 		return "", fail.New(fail.NotFound, "There is no notice of that id, version and language.")
+	}
+	if err := shown.fit(); err != nil {
+		return "", err
 	}
 	b := make([]byte, 0, 128)
 	b = append(b, nonceVersion)

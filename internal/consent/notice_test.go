@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
@@ -311,4 +313,47 @@ func TestAnArtefactThatWasTamperedWithIsNotHandedOut(t *testing.T) {
 	if _, err := w.Artefact(t.Context(), w.tenant, notice.ID, 1, "en"); err == nil {
 		t.Error("a forged notice was handed out")
 	}
+}
+
+func TestL19_ANoticeThatWasEditedInTheDatabaseIsNeitherShownNorCited(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for name, change := range map[string]string{
+			"the page":               `artefact = $2`,
+			"its digest":             `sha256 = $2`,
+			"what the banner shows":  `body = replace(body, '"title":"', '"title":"Win a prize! ')`,
+			"the name of the button": `body = replace(body, '"reject":"', '"reject":"Maybe later, ')`,
+		} {
+			w := newWorld(t, db)
+			out := w.choose(t, nil, notice.Measure)
+			choice := w.choice(t, nil, notice.Measure) // shown before the edit
+			w.write(t, func(tx *store.Tx) error {
+				args := []any{w.tenant}
+				if strings.Contains(change, "$2") {
+					args = append(args, []byte("<p>You agreed to everything.</p>"))
+				}
+				_, err := tx.Exec(t.Context(), `UPDATE consent_notice SET `+change+` WHERE tenant_id = $1`, args...)
+				return err
+			})
+			w.fake.Advance(time.Minute) // settings are read again by then
+			changed := func(what string, err error) {
+				t.Helper()
+				if f, ok := errors.AsType[*fail.Error](err); !ok || f.Kind != fail.Unavailable || f.Code != "consent.notice.changed" {
+					t.Errorf("%s was edited: %s gives %v", name, what, err)
+				}
+			}
+			_, err := w.Notice(t.Context(), w.tenant, "en")
+			changed("showing it", err)
+			_, err = w.Nonce(t.Context(), w.tenant, consent.NonceFor{Deployment: site, NoticeID: notice.ID, Version: 1, Language: "en"})
+			changed("asking for a nonce", err)
+			_, err = w.Choose(t.Context(), w.tenant, choice)
+			changed("choosing", err)
+			if err := w.Audit(t.Context(), w.tenant); err == nil {
+				t.Errorf("%s was edited: the audit finds nothing", name)
+			}
+			// Taking consent back never depends on it.
+			if out := w.withdraw(t, *out.Visitor); out.RecordID == uuid.Nil {
+				t.Errorf("%s was edited: nothing can be withdrawn", name)
+			}
+		}
+	})
 }

@@ -49,6 +49,7 @@ type edition struct {
 	material  bool
 	published time.Time
 	ledger    int64
+	intact    bool // what is stored is what was published; see edition.fit
 }
 
 // Declared is a declared basis as it was recorded.
@@ -336,7 +337,7 @@ func (s *settings) readPurposes(ctx context.Context, tx *store.Tx) error {
 
 func (s *settings) readNotices(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.Query(ctx, `
-		SELECT body, sha256, material, published, ledger FROM consent_notice
+		SELECT body, artefact, sha256, material, published, ledger FROM consent_notice
 		WHERE tenant_id = $1 ORDER BY published, id, version, ledger`, tx.TenantID())
 	if err != nil {
 		return err
@@ -345,15 +346,16 @@ func (s *settings) readNotices(ctx context.Context, tx *store.Tx) error {
 	for rows.Next() {
 		var e edition
 		var body string
-		var sum []byte
+		var artefact, sum []byte
 		var published int64
-		if err := rows.Scan(&body, &sum, &e.material, &published, &e.ledger); err != nil {
+		if err := rows.Scan(&body, &artefact, &sum, &e.material, &published, &e.ledger); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(body), &e.Notice); err != nil {
 			return err
 		}
 		e.SHA256 = hex.EncodeToString(sum)
+		e.intact = intact(&e.Notice, artefact, sum)
 		e.published = time.UnixMicro(published).UTC()
 		s.notices = append(s.notices, e)
 	}
@@ -404,6 +406,9 @@ func (r *Room) Notice(ctx context.Context, t id.Tenant, lang string) (*notice.No
 	e := s.current(notice.ID, lang)
 	if e == nil {
 		return nil, fail.New(fail.NotFound, "The organisation has published no notice yet.")
+	}
+	if err := e.fit(); err != nil {
+		return nil, err
 	}
 	n := e.Notice
 	return &n, nil
