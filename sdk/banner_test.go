@@ -19,209 +19,6 @@ func TestInChromium(t *testing.T) {
 	browser := chromium.Start(t)
 	newTab := func(t *testing.T) *tab { return newSite(t).visit(t, browser) }
 
-	run(t, "B1 B2 B4 B5 all choices weigh the same", func(t *testing.T) {
-		for _, size := range [][2]int64{{1366, 768}, {375, 667}, {320, 568}} {
-			b := newTab(t)
-			b.Resize(size[0], size[1])
-			b.open("/")
-			b.banner()
-			sameWeight(t, b, "accept", "reject", "settings")
-			b.Press("[data-probity=settings]")
-			b.Visible("[data-probity=save]")
-			b.Away()
-			sameWeight(t, b, "accept", "reject", "save", "back")
-		}
-	})
-
-	run(t, "B3 labels and buttons have contrast in light and dark", func(t *testing.T) {
-		for _, scheme := range []string{"light", "dark"} {
-			b := newTab(t)
-			b.Prefer("prefers-color-scheme", scheme)
-			b.open("/")
-			b.banner()
-			contrast(t, b, scheme)
-		}
-	})
-
-	run(t, "B6 B10 B12 nothing is switched on beforehand and what is shown is what is saved", func(t *testing.T) {
-		b := newTab(t)
-		b.open("/")
-		b.banner()
-		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input').length`); n != 0 {
-			t.Errorf("the first layer has %d switches", n)
-		}
-		b.Press("[data-probity=settings]")
-		b.Visible("[data-probity=save]")
-		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input:checked').length`); n != 0 {
-			t.Errorf("%d switches are on before anybody touched them", n)
-		}
-		if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "off") {
-			t.Errorf("the switch says %q in words, want off", words)
-		}
-		b.Press(".probity input[name=measure]")
-		b.Press(".probity input[name=predict]")
-		if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "on") {
-			t.Errorf("the switch says %q in words, want on", words)
-		}
-		b.Press("[data-probity=save]")
-		b.Until("localStorage.probity_choice")
-		if got := b.site.grants(); !slices.Equal(got, []string{"measure", "predict"}) {
-			t.Errorf("the server holds %q", got)
-		}
-		if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != "measure,predict" {
-			t.Errorf("the device holds %q", got)
-		}
-	})
-
-	run(t, "B10 every combination of switches is saved as shown", func(t *testing.T) {
-		b := newTab(t)
-		for mask := range 1 << len(purposes) {
-			if mask%16 != 5 { // eight of them, spread; each costs a page
-				continue
-			}
-			b.open("/")
-			b.Script(`localStorage.clear(); document.cookie = '_actmu=;path=/;max-age=0'`)
-			b.open("/")
-			b.banner()
-			want := []string{}
-			var script strings.Builder
-			for i, p := range purposes {
-				if mask>>i&1 == 1 {
-					want = append(want, p)
-					fmt.Fprintf(&script, "document.querySelector('.probity input[name=%s]').click();", p)
-				}
-			}
-			b.Press("[data-probity=settings]")
-			b.Script(script.String() + "document.querySelector('[data-probity=save]').click()")
-			b.Until("localStorage.probity_choice")
-			if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != strings.Join(want, ",") {
-				t.Fatalf("switched on %q, recorded %q", want, got)
-			}
-		}
-	})
-
-	run(t, "B7 B9 nothing but a button grants, and the page stays usable", func(t *testing.T) {
-		b := newTab(t)
-		b.open("/")
-		b.banner()
-		b.Do(chromedp.KeyEvent(kb.Escape), chromedp.MouseClickXY(640, 60))
-		b.Script(`scrollTo(0, 9999); dispatchEvent(new Event('scroll'))`)
-		b.calm()
-		b.Press("#link")
-		b.Until(`location.pathname == '/elsewhere'`)
-		b.banner()
-		b.Holds()
-		if n := len(b.site.asked("/choices")) + len(b.site.asked("/served")); n != 0 {
-			t.Errorf("%d requests about a choice that nobody made", n)
-		}
-	})
-
-	run(t, "B14 the keyboard reaches everything and the focus comes back", func(t *testing.T) {
-		b := newTab(t)
-		b.open("/")
-		b.banner()
-		var order []string
-		for range 4 {
-			b.Key(kb.Tab)
-			order = append(order, chromium.Value[string](b.Tab, `document.activeElement.dataset.probity || document.activeElement.tagName`))
-		}
-		if want := []string{"A", "accept", "reject", "settings"}; !slices.Equal(order, want) {
-			t.Errorf("Tab goes to %q, want %q", order, want)
-		}
-		if width := chromium.Value[float64](b.Tab, `parseFloat(getComputedStyle(document.activeElement).outlineWidth)`); width < 2 {
-			t.Errorf("the focus ring is %v px wide", width)
-		}
-		if !chromium.Value[bool](b.Tab, `(() => { const r = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === document.activeElement })()`) {
-			t.Error("something covers the button that has the focus")
-		}
-		b.Key(kb.Enter)
-		b.Visible("[data-probity=back]")
-		b.Key(kb.Escape)
-		b.Visible("[data-probity=settings]")
-		b.Press("[data-probity=reject]")
-		b.Until("!document.querySelector('.probity')")
-
-		b.Focus("[data-privacy-choices]")
-		b.Key(kb.Enter)
-		b.banner()
-		b.Until("document.activeElement.matches('.probity')")
-		b.Key(kb.Escape)
-		b.Until("!document.querySelector('.probity')")
-		if !chromium.Value[bool](b.Tab, `document.activeElement.matches('[data-privacy-choices]')`) {
-			t.Error("the focus did not return to where the dialog was opened from")
-		}
-	})
-
-	run(t, "B15 B16 B23 the dialog has its role, its name, its language and large targets", func(t *testing.T) {
-		b := newTab(t)
-		b.site.lang = "de"
-		b.open("/")
-		b.banner()
-		got := chromium.Value[[]string](b.Tab, `(() => { const d = document.querySelector('.probity'); return [d.getAttribute('role'), d.lang,
-			document.getElementById(d.getAttribute('aria-labelledby')).textContent, String(!!document.getElementById(d.getAttribute('aria-describedby')).textContent), String(d.hasAttribute('aria-modal'))] })()`)
-		if want := []string{"dialog", "de", "Ihre Privatsphäre auf dieser Seite", "true", "false"}; !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
-		b.Press("[data-probity=settings]")
-		b.Visible("[data-probity=save]")
-		small := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('.probity button, .probity label, body > [data-privacy-choices]')].filter(e => e.offsetHeight < 44 || e.offsetWidth < 44).map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
-		if len(small) > 0 {
-			t.Errorf("targets under 44 px: %q", small)
-		}
-		b.Press("[data-probity=reject]")
-		b.Until(`document.querySelector('[role=status]')?.textContent == 'Ihre Wahl ist gespeichert.'`)
-	})
-
-	run(t, "B17 nothing moves, and forced colours keep the switches visible", func(t *testing.T) {
-		b := newTab(t)
-		b.Prefer("forced-colors", "active", "prefers-reduced-motion", "reduce")
-		b.open("/")
-		b.banner()
-		b.Press("[data-probity=settings]")
-		b.Visible("[data-probity=save]")
-		if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity input')).appearance`); got != "auto" {
-			t.Errorf("the switch has appearance %q in forced colours", got)
-		}
-		if n := chromium.Value[int](b.Tab, `document.getAnimations().length`); n != 0 {
-			t.Errorf("%d animations run", n)
-		}
-	})
-
-	run(t, "B18 the banner shifts nothing", func(t *testing.T) {
-		b := newTab(t)
-		b.Before(`window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.shift += e.value)).observe({type: 'layout-shift', buffered: true})`)
-		b.open("/")
-		b.banner()
-		b.calm()
-		if shift := chromium.Value[float64](b.Tab, "shift"); shift > 0.01 {
-			t.Errorf("layout shift of %v", shift)
-		}
-	})
-
-	run(t, "B19 a strict policy with Trusted Types blocks nothing of ours", func(t *testing.T) {
-		b := newTab(t)
-		b.Before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
-		b.choose("/", "accept")
-		b.events("page_viewed", 1)
-		b.Press("[data-privacy-choices]")
-		b.banner()
-		if got := chromium.Value[[]string](b.Tab, "violations"); len(got) > 0 {
-			t.Errorf("the policy was violated: %q", got)
-		}
-		if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity')).position`); got != "fixed" {
-			t.Errorf("the style sheet was not applied: position is %s", got)
-		}
-	})
-
-	run(t, "B31 the banner shows for automated browsers as for all", func(t *testing.T) {
-		b := newTab(t)
-		b.open("/")
-		if !chromium.Value[bool](b.Tab, "navigator.webdriver") {
-			t.Error("the browser does not say that it is driven, so this shows nothing")
-		}
-		b.banner()
-	})
-
 	run(t, "right-to-left pages mirror the dialog", func(t *testing.T) {
 		b := newTab(t)
 		b.open("/")
@@ -236,20 +33,6 @@ func TestInChromium(t *testing.T) {
 		if chromium.Value[bool](b.Tab, place) {
 			t.Error("right to left, the switch stands after its name")
 		}
-	})
-
-	run(t, "G1 G4 Global Privacy Control is shown and recorded, and a later grant still counts", func(t *testing.T) {
-		b := newTab(t)
-		b.Before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
-		b.open("/")
-		b.banner()
-		if !chromium.Value[bool](b.Tab, `document.querySelector('.probity').textContent.includes('Global Privacy Control')`) {
-			t.Error("the banner does not mention the signal")
-		}
-		b.Press("[data-probity=accept]")
-		b.events("page_viewed", 1)
-		b.open("/next")
-		b.events("page_viewed", 2)
 	})
 
 	run(t, "a choice that can't be recorded is said, and nothing starts", func(t *testing.T) {
@@ -335,4 +118,233 @@ func contrast(t *testing.T, b *tab, scheme string) {
 			t.Errorf("%s, %s: contrast %.2f, want %.1f", scheme, what, ratio, least)
 		}
 	}
+}
+
+func TestB1_B2_B4_B5_AllChoicesWeighTheSame(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int64{{1366, 768}, {375, 667}, {320, 568}} {
+		b := fresh(t)
+		b.Resize(size[0], size[1])
+		b.open("/")
+		b.banner()
+		sameWeight(t, b, "accept", "reject", "settings")
+		b.Press("[data-probity=settings]")
+		b.Visible("[data-probity=save]")
+		b.Away()
+		sameWeight(t, b, "accept", "reject", "save", "back")
+	}
+}
+
+func TestB3_LabelsAndButtonsHaveContrastInLightAndDark(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"light", "dark"} {
+		b := fresh(t)
+		b.Prefer("prefers-color-scheme", scheme)
+		b.open("/")
+		b.banner()
+		contrast(t, b, scheme)
+	}
+}
+
+func TestB6_B10_B12_NothingIsSwitchedOnBeforehandAndWhatIsShownIsWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.open("/")
+	b.banner()
+	if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input').length`); n != 0 {
+		t.Errorf("the first layer has %d switches", n)
+	}
+	b.Press("[data-probity=settings]")
+	b.Visible("[data-probity=save]")
+	if n := chromium.Value[int](b.Tab, `document.querySelectorAll('.probity input:checked').length`); n != 0 {
+		t.Errorf("%d switches are on before anybody touched them", n)
+	}
+	if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "off") {
+		t.Errorf("the switch says %q in words, want off", words)
+	}
+	b.Press(".probity input[name=measure]")
+	b.Press(".probity input[name=predict]")
+	if words := chromium.Value[string](b.Tab, `document.querySelector('.probity label').textContent`); !strings.HasSuffix(words, "on") {
+		t.Errorf("the switch says %q in words, want on", words)
+	}
+	b.Press("[data-probity=save]")
+	b.Until("localStorage.probity_choice")
+	if got := b.site.grants(); !slices.Equal(got, []string{"measure", "predict"}) {
+		t.Errorf("the server holds %q", got)
+	}
+	if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != "measure,predict" {
+		t.Errorf("the device holds %q", got)
+	}
+}
+
+func TestB10_EveryCombinationOfSwitchesIsSavedAsShown(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	for mask := range 1 << len(purposes) {
+		if mask%16 != 5 { // eight of them, spread; each costs a page
+			continue
+		}
+		b.open("/")
+		b.Script(`localStorage.clear(); document.cookie = '_actmu=;path=/;max-age=0'`)
+		b.open("/")
+		b.banner()
+		want := []string{}
+		var script strings.Builder
+		for i, p := range purposes {
+			if mask>>i&1 == 1 {
+				want = append(want, p)
+				fmt.Fprintf(&script, "document.querySelector('.probity input[name=%s]').click();", p)
+			}
+		}
+		b.Press("[data-probity=settings]")
+		b.Script(script.String() + "document.querySelector('[data-probity=save]').click()")
+		b.Until("localStorage.probity_choice")
+		if got := chromium.Value[string](b.Tab, `localStorage.probity_choice.split('.')[1]`); got != strings.Join(want, ",") {
+			t.Fatalf("switched on %q, recorded %q", want, got)
+		}
+	}
+}
+
+func TestB7_B9_NothingButAButtonGrantsAndThePageStaysUsable(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.open("/")
+	b.banner()
+	b.Do(chromedp.KeyEvent(kb.Escape), chromedp.MouseClickXY(640, 60))
+	b.Script(`scrollTo(0, 9999); dispatchEvent(new Event('scroll'))`)
+	b.calm()
+	b.Press("#link")
+	b.Until(`location.pathname == '/elsewhere'`)
+	b.banner()
+	b.Holds()
+	if n := len(b.site.asked("/choices")) + len(b.site.asked("/served")); n != 0 {
+		t.Errorf("%d requests about a choice that nobody made", n)
+	}
+}
+
+func TestB14_TheKeyboardReachesEverythingAndTheFocusComesBack(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.open("/")
+	b.banner()
+	var order []string
+	for range 4 {
+		b.Key(kb.Tab)
+		order = append(order, chromium.Value[string](b.Tab, `document.activeElement.dataset.probity || document.activeElement.tagName`))
+	}
+	if want := []string{"A", "accept", "reject", "settings"}; !slices.Equal(order, want) {
+		t.Errorf("Tab goes to %q, want %q", order, want)
+	}
+	if width := chromium.Value[float64](b.Tab, `parseFloat(getComputedStyle(document.activeElement).outlineWidth)`); width < 2 {
+		t.Errorf("the focus ring is %v px wide", width)
+	}
+	if !chromium.Value[bool](b.Tab, `(() => { const r = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === document.activeElement })()`) {
+		t.Error("something covers the button that has the focus")
+	}
+	b.Key(kb.Enter)
+	b.Visible("[data-probity=back]")
+	b.Key(kb.Escape)
+	b.Visible("[data-probity=settings]")
+	b.Press("[data-probity=reject]")
+	b.Until("!document.querySelector('.probity')")
+
+	b.Focus("[data-privacy-choices]")
+	b.Key(kb.Enter)
+	b.banner()
+	b.Until("document.activeElement.matches('.probity')")
+	b.Key(kb.Escape)
+	b.Until("!document.querySelector('.probity')")
+	if !chromium.Value[bool](b.Tab, `document.activeElement.matches('[data-privacy-choices]')`) {
+		t.Error("the focus did not return to where the dialog was opened from")
+	}
+}
+
+func TestB15_B16_B23_TheDialogHasItsRoleItsNameItsLanguageAndLargeTargets(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.site.lang = "de"
+	b.open("/")
+	b.banner()
+	got := chromium.Value[[]string](b.Tab, `(() => { const d = document.querySelector('.probity'); return [d.getAttribute('role'), d.lang,
+		document.getElementById(d.getAttribute('aria-labelledby')).textContent, String(!!document.getElementById(d.getAttribute('aria-describedby')).textContent), String(d.hasAttribute('aria-modal'))] })()`)
+	if want := []string{"dialog", "de", "Ihre Privatsphäre auf dieser Seite", "true", "false"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	b.Press("[data-probity=settings]")
+	b.Visible("[data-probity=save]")
+	small := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('.probity button, .probity label, body > [data-privacy-choices]')].filter(e => e.offsetHeight < 44 || e.offsetWidth < 44).map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
+	if len(small) > 0 {
+		t.Errorf("targets under 44 px: %q", small)
+	}
+	b.Press("[data-probity=reject]")
+	b.Until(`document.querySelector('[role=status]')?.textContent == 'Ihre Wahl ist gespeichert.'`)
+}
+
+func TestB17_NothingMovesAndForcedColoursKeepTheSwitchesVisible(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.Prefer("forced-colors", "active", "prefers-reduced-motion", "reduce")
+	b.open("/")
+	b.banner()
+	b.Press("[data-probity=settings]")
+	b.Visible("[data-probity=save]")
+	if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity input')).appearance`); got != "auto" {
+		t.Errorf("the switch has appearance %q in forced colours", got)
+	}
+	if n := chromium.Value[int](b.Tab, `document.getAnimations().length`); n != 0 {
+		t.Errorf("%d animations run", n)
+	}
+}
+
+func TestB18_TheBannerShiftsNothing(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.Before(`window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.shift += e.value)).observe({type: 'layout-shift', buffered: true})`)
+	b.open("/")
+	b.banner()
+	b.calm()
+	if shift := chromium.Value[float64](b.Tab, "shift"); shift > 0.01 {
+		t.Errorf("layout shift of %v", shift)
+	}
+}
+
+func TestB19_AStrictPolicyWithTrustedTypesBlocksNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.Before(`window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
+	b.choose("/", "accept")
+	b.events("page_viewed", 1)
+	b.Press("[data-privacy-choices]")
+	b.banner()
+	if got := chromium.Value[[]string](b.Tab, "violations"); len(got) > 0 {
+		t.Errorf("the policy was violated: %q", got)
+	}
+	if got := chromium.Value[string](b.Tab, `getComputedStyle(document.querySelector('.probity')).position`); got != "fixed" {
+		t.Errorf("the style sheet was not applied: position is %s", got)
+	}
+}
+
+func TestB31_TheBannerShowsForAutomatedBrowsersAsForAll(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.open("/")
+	if !chromium.Value[bool](b.Tab, "navigator.webdriver") {
+		t.Error("the browser does not say that it is driven, so this shows nothing")
+	}
+	b.banner()
+}
+
+func TestG1_G4_GlobalPrivacyControlIsShownAndRecordedAndALaterGrantStillCounts(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	b.Before(`Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })`)
+	b.open("/")
+	b.banner()
+	if !chromium.Value[bool](b.Tab, `document.querySelector('.probity').textContent.includes('Global Privacy Control')`) {
+		t.Error("the banner does not mention the signal")
+	}
+	b.Press("[data-probity=accept]")
+	b.events("page_viewed", 1)
+	b.open("/next")
+	b.events("page_viewed", 2)
 }

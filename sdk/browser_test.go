@@ -51,7 +51,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, s.loader)
 	case "/site.css":
 		w.Header().Set("Content-Type", "text/css")
-		fmt.Fprint(w, "body{font:18px/1.6 Georgia,serif;margin:2rem;color:#222;background:#fbfaf7}button{background:#a00;color:#fff;border:0;text-transform:uppercase;letter-spacing:2px}@media(prefers-color-scheme:dark){body{background:#14181d;color:#e8e8e8}}")
+		fmt.Fprint(w, "body{font:18px/1.6 Georgia,serif;margin:2rem;color:#222;background:#fbfaf7}button{background:#a00;color:#fff;border:0;text-transform:uppercase;letter-spacing:2px;min-height:28px}a{color:inherit}@media(prefers-color-scheme:dark){body{background:#14181d;color:#e8e8e8}}")
 	case "/favicon.ico":
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -69,7 +69,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, `<!doctype html><html lang="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Page %s</title>
 <link rel="stylesheet" href="/site.css"><script src="/site.js"></script>%s</head>
-<body><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[4]s<p id="end">The end.</p></body></html>`, s.lang, r.URL.Path, gate, s.onPage)
+<body><main><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[4]s<p id="end">The end.</p></main></body></html>`, s.lang, r.URL.Path, gate, s.onPage)
 	}
 }
 

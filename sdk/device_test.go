@@ -183,8 +183,8 @@ func TestT7_OfTwoHundredPagesTheViewAndTheLastEventArrive(t *testing.T) {
 	}
 }
 
+// Beside others, a browser short of memory throws a waiting page away.
 func TestT8_APageThatComesBackWholeFromTheHistoryIsCountedOnce(t *testing.T) {
-	t.Parallel()
 	b := fresh(t)
 	b.choose("/one", "accept")
 	b.events("page_viewed", 1)
@@ -305,7 +305,6 @@ func TestW5_AllTabsStopWithinASecond(t *testing.T) {
 // A browser throws a waiting page away when a message comes for it, which stops it too; a page that hears
 // nothing, as the last case makes sure, looks at the choice when it comes back.
 func TestW5_APageThatWaitsInTheHistoryStopsWhenItComesBack(t *testing.T) {
-	t.Parallel()
 	for how, deaf := range map[string]bool{"told by a message": false, "told nothing": true} {
 		run(t, how, func(t *testing.T) {
 			b := fresh(t)

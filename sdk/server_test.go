@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"probity/internal/notice"
 	"probity/sdk"
 )
 
@@ -40,6 +41,8 @@ type desk struct {
 	actions  []map[string]any
 	streams  map[string][]chan string // live streams by visitor
 	status   string                   // of every purpose of a visitor who has granted nothing; "": unknown
+	interest string                   // a purpose that rests on a legitimate interest
+	builtin  bool                     // serve the notice that is built into Probity, in any of its languages
 	answer   func(path string) int    // a status instead of the usual answer; 0: the usual one
 }
 
@@ -111,7 +114,11 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && base == "config":
 		fmt.Fprint(w, `{"query_keys":["utm_*","page"],"search_keys":["q"]}`)
 	case r.Method == http.MethodGet && base == "notice":
-		w.Write(notice(r.URL.Query().Get("lang")))
+		if d.builtin {
+			w.Write(builtinNotice(r.URL.Query().Get("lang")))
+		} else {
+			w.Write(shopNotice(r.URL.Query().Get("lang"), d.interest))
+		}
 	case r.Method == http.MethodPost && base == "live":
 		d.live(w, r, body)
 	case r.Method == http.MethodPost:
@@ -173,6 +180,8 @@ func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {
 		} else {
 			clear(d.granted[visitor])
 		}
+		fmt.Fprint(w, `{"visitor":null}`)
+	case "/probity/v1/consent/object":
 		fmt.Fprint(w, `{"visitor":null}`)
 	case "/probity/v1/consent/state":
 		state := map[string]any{}
@@ -344,8 +353,8 @@ func (d *desk) grants() []string {
 	return nil
 }
 
-// notice is the locale that the banner fetches.
-func notice(lang string) []byte {
+// shopNotice is the locale that the banner fetches.
+func shopNotice(lang, interest string) []byte {
 	words := map[string]map[string]any{
 		"en": {
 			"language": "en", "title": "Your privacy on this site",
@@ -362,7 +371,7 @@ func notice(lang string) []byte {
 				"Offer a talk with a salesperson who sees your visit.",
 				"Show offers on this site that fit your visit.",
 			},
-			"labels": map[string]string{"accept": "Accept all", "reject": "Reject all", "settings": "Settings", "save": "Save choice", "back": "Back", "on": "on", "off": "off", "close": "Close", "saved": "Your choice is saved.", "manage": "Privacy choices", "withdraw_all": "Withdraw all", "current": "Your choice of"},
+			"labels": map[string]string{"accept": "Accept all", "reject": "Reject all", "settings": "Settings", "save": "Save choice", "back": "Back", "on": "on", "off": "off", "close": "Close", "saved": "Your choice is saved.", "manage": "Privacy choices", "withdraw_all": "Withdraw all", "current": "Your choice of", "failed": "This could not be saved. Please try again.", "receipt": "Download receipt", "details": "Read the full notice", "gpc": "Your browser sends Global Privacy Control.", "interest": "This rests on a legitimate interest.", "object": "Object"},
 		},
 		"de": {
 			"language": "de", "title": "Ihre Privatsphäre auf dieser Seite",
@@ -371,7 +380,7 @@ func notice(lang string) []byte {
 			"withdraw_hint": "Sie können Ihre Wahl jederzeit auf jeder Seite ändern oder widerrufen.",
 			"titles":        []string{"Besuche zählen", "Handlungen merken", "Sie wiedererkennen", "Interesse schätzen", "Hilfe anbieten", "Beratung anbieten", "Angebote zeigen"},
 			"descriptions":  []string{"Zählen, welche Seiten gelesen werden.", "Klicks und Suchen merken, ohne Ihre Eingaben.", "Besuche mit Ihrem Kundenkonto verbinden.", "Schätzen, wie wahrscheinlich ein Kauf ist. Das ist Profiling.", "Chat oder Rückruf anbieten.", "Ein Gespräch anbieten.", "Passende Angebote zeigen."},
-			"labels":        map[string]string{"accept": "Alle annehmen", "reject": "Alle ablehnen", "settings": "Einstellungen", "save": "Auswahl speichern", "back": "Zurück", "on": "an", "off": "aus", "close": "Schließen", "saved": "Ihre Wahl ist gespeichert.", "manage": "Datenschutz", "withdraw_all": "Alles widerrufen", "current": "Ihre Wahl vom"},
+			"labels":        map[string]string{"accept": "Alle annehmen", "reject": "Alle ablehnen", "settings": "Einstellungen", "save": "Auswahl speichern", "back": "Zurück", "on": "an", "off": "aus", "close": "Schließen", "saved": "Ihre Wahl ist gespeichert.", "manage": "Datenschutz", "withdraw_all": "Alles widerrufen", "current": "Ihre Wahl vom", "failed": "Das konnte nicht gespeichert werden.", "receipt": "Beleg herunterladen", "details": "Alle Hinweise lesen", "gpc": "Ihr Browser sendet Global Privacy Control.", "interest": "Das beruht auf einem berechtigten Interesse.", "object": "Widersprechen"},
 		},
 	}
 	n := words[lang]
@@ -380,13 +389,31 @@ func notice(lang string) []byte {
 	}
 	list := make([]map[string]string, len(purposes))
 	for i, p := range purposes {
-		list[i] = map[string]string{"id": p, "title": n["titles"].([]string)[i], "description": n["descriptions"].([]string)[i]}
+		list[i] = map[string]string{"id": p, "title": n["titles"].([]string)[i], "description": n["descriptions"].([]string)[i], "basis": "consent"}
+		if p == interest {
+			list[i]["basis"] = "legitimate_interest"
+		}
 	}
 	out := map[string]any{"id": "privacy", "version": 3, "sha256": strings.Repeat("ab", 32), "details_url": "/probity/v1/notices/privacy/3/" + n["language"].(string), "purposes": list}
 	for _, k := range []string{"language", "title", "intro", "controller", "withdraw_hint", "labels"} {
 		out[k] = n[k]
 	}
 	b, err := json.Marshal(out)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// builtinNotice is the default notice as the server renders it.
+func builtinNotice(lang string) []byte {
+	d := notice.Draft{Facts: notice.Facts{Controller: "Fernhill Ltd"}, Texts: notice.DefaultTexts()}
+	n, _, err := notice.Render(notice.DefaultPurposes(), d, 1, lang)
+	if err != nil {
+		panic(err) // the built-in words are tested
+	}
+	n.Labels = n.Labels.ForBanner()
+	b, err := json.Marshal(n)
 	if err != nil {
 		panic(err)
 	}

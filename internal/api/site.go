@@ -200,6 +200,7 @@ func (c *call) notice() error {
 	if err != nil {
 		return err
 	}
+	n.Labels = n.Labels.ForBanner()
 	return c.cachedJSON(struct {
 		*notice.Notice
 		HonourDNT bool `json:"honour_dnt,omitempty"`

@@ -506,7 +506,7 @@ func testOwnRequests(t *testing.T, h *house) {
 	}
 }
 
-func TestWellKnownFiles(t *testing.T) {
+func TestG3_WellKnownFiles(t *testing.T) {
 	h := newHouse(t)
 	if a := h.do(t, "GET", "/.well-known/gpc.json", "").want(t, 200); a.at("gpc") != true || a.at("lastUpdate") != "2026-11-20" {
 		t.Errorf("got %s", a.body)

@@ -101,14 +101,21 @@ type Labels struct {
 	Manage      string `json:"manage"` // the control on every page
 	WithdrawAll string `json:"withdraw_all"`
 	Current     string `json:"current"`
-	Details     string `json:"details"`  // the link to the full notice
-	Receipt     string `json:"receipt"`  // hands out the proof of a choice
-	GPC         string `json:"gpc"`      // shown while the browser sends Global Privacy Control
-	DNT         string `json:"dnt"`      // shown where Do Not Track is honoured and the browser sends it
-	Interest    string `json:"interest"` // beside a purpose that rests on a legitimate interest
-	Object      string `json:"object"`   // objects to such a purpose (Art. 21)
-	Blocked     string `json:"blocked"`  // in place of content that waits for consent; {site} and {purpose} are filled in by the page
-	Allow       string `json:"allow"`    // grants that purpose and loads the content
+	Details     string `json:"details"`           // the link to the full notice
+	Receipt     string `json:"receipt"`           // hands out the proof of a choice
+	GPC         string `json:"gpc"`               // shown while the browser sends Global Privacy Control
+	DNT         string `json:"dnt,omitempty"`     // shown where Do Not Track is honoured and the browser sends it
+	Interest    string `json:"interest"`          // beside a purpose that rests on a legitimate interest
+	Object      string `json:"object"`            // objects to such a purpose (Art. 21)
+	Blocked     string `json:"blocked,omitempty"` // in place of content that waits for consent; {site} and {purpose} are filled in by the page
+	Allow       string `json:"allow,omitempty"`   // grants that purpose and loads the content
+}
+
+// ForBanner returns the labels without those that the banner never shows, to spare every visitor their
+// bytes.
+func (l Labels) ForBanner() Labels {
+	l.Blocked, l.Allow, l.DNT = "", "", ""
+	return l
 }
 
 // ByName returns the labels by their wire names.

@@ -1,7 +1,7 @@
 import type { Page } from './page'
 import { forget, granted, record, reset, stored, visitor } from './device'
 import { stylesheet } from './dom'
-import { type Notice, type View, say, show } from './view'
+import { type Notice, type View, asked, say, show } from './view'
 import { ask } from './wire'
 
 // Asks for a choice, shows the one that holds, and takes it back.
@@ -16,22 +16,6 @@ interface Outcome {
 
 interface State {
   purposes?: Record<string, { status: string; since?: string; notice_version?: number; record_id?: string }>
-}
-
-/** What the notice has no words for, because it belongs to the software rather than to the controller. */
-const WORDS: Record<string, Record<string, string>> = {
-  en: {
-    details: 'Read the full notice',
-    receipt: 'Download receipt',
-    gpc: 'Your browser sends Global Privacy Control. We treat it as an objection to sharing.',
-    failed: 'This could not be saved. Please try again.',
-  },
-  de: {
-    details: 'Alle Hinweise lesen',
-    receipt: 'Beleg herunterladen',
-    gpc: 'Ihr Browser sendet Global Privacy Control. Wir werten das als Widerspruch gegen die Weitergabe.',
-    failed: 'Das konnte nicht gespeichert werden. Bitte versuchen Sie es noch einmal.',
-  },
 }
 
 const API = '/probity/v1/'
@@ -84,7 +68,6 @@ const fetchNotice = (page: Page): Promise<Notice> => {
   const lang = (document.documentElement.lang || navigator.language).split('-')[0]!
   return json<Notice>(ask(page, API + 'deployments/' + page.id_ + '/notice?lang=' + lang)).then((notice) => ({
     ...notice,
-    labels: { ...(WORDS[notice.language] || WORDS['en']), ...notice.labels },
     details_url: new URL(notice.details_url, page.base_).href,
   }))
 }
@@ -123,6 +106,20 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
     since_: page.valid_ ? held?.since || stored().slice(-8).replace(/(....)(..)/, '$1-$2-') : '',
     version_: held?.notice_version,
     receipt_: receipt || held ? () => download(page, id, held?.record_id) : undefined,
+    object_: id
+      ? async (purpose, event) => {
+          await json(
+            ask(page, API + 'consent/object', {
+              deployment: page.id_,
+              visitor: id,
+              purposes: [purpose],
+              ui: { component: 'preferences', action: 'save', trusted: event.isTrusted },
+              client_time: new Date().toISOString(),
+            }),
+          )
+          say(notice.labels['saved']!)
+        }
+      : undefined,
     closed_: () => (view = undefined),
     choose_: async (action, on, event) => {
       const ui = {
@@ -141,7 +138,7 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
             deployment: page.id_,
             nonce,
             visitor: id || null,
-            purposes: Object.fromEntries(notice.purposes.map((p) => [p.id, on.includes(p.id)])),
+            purposes: Object.fromEntries(asked(notice).map((p) => [p.id, on.includes(p.id)])),
             ui,
             client_time: new Date().toISOString(),
           }),

@@ -10,7 +10,7 @@ export interface Notice {
   intro: string
   controller: string
   withdraw_hint: string
-  purposes: { id: string; title: string; description: string }[]
+  purposes: { id: string; title: string; description: string; basis?: string }[]
   labels: Record<string, string>
   details_url: string
 }
@@ -27,12 +27,17 @@ export interface Model {
   receipt_: (() => unknown) | undefined
   /** Carries out a choice; rejects when it could not be recorded. */
   choose_: (action: string, on: string[], event: Event) => Promise<void>
+  /** Objects to a purpose that rests on another basis; missing where nobody is known who could. */
+  object_: ((purpose: string, event: Event) => Promise<void>) | undefined
   closed_: () => void
 }
 
 export interface View {
   close_: () => void
 }
+
+/** The purposes that need consent. Others are not asked about: they are information, with a way to object. */
+export const asked = (notice: Notice): Notice['purposes'] => notice.purposes.filter((p) => !p.basis || p.basis == 'consent')
 
 let region: HTMLElement | undefined
 let timer: ReturnType<typeof setTimeout>
@@ -48,6 +53,7 @@ export const say = (text: string): void => {
 /** Puts the dialog on the page: not modal, first in the order of focus, all choices of one weight. */
 export const show = (notice: Notice, model: Model): View => {
   const { labels, purposes } = notice
+  const wants = asked(notice)
   const before = document.activeElement as HTMLElement
   const root = document.documentElement
   const on = new Set(model.on_)
@@ -74,7 +80,7 @@ export const show = (notice: Notice, model: Model): View => {
       if (busy) return
       busy = true
       try {
-        await model.choose_(action, purposes.map((p) => p.id).filter(wanted), e)
+        await model.choose_(action, wants.map((p) => p.id).filter(wanted), e)
       } catch {
         say(labels['failed']!)
       }
@@ -84,6 +90,15 @@ export const show = (notice: Notice, model: Model): View => {
   const item = (p: Notice['purposes'][0], settings: boolean): HTMLElement => {
     const title = h('b', {}, p.title)
     const words = h('span', { id: 'probity-' + p.id }, p.description)
+    if (!wants.includes(p)) {
+      const more = h('li', {}, title, ' ', words, ' ', labels['interest']!)
+      if (settings && model.object_) {
+        const b = h('button', { type: 'button', 'data-probity': 'object', name: p.id }, labels['object']!)
+        b.addEventListener('click', (e) => model.object_!(p.id, e).then(() => b.remove(), () => say(labels['failed']!)))
+        more.append(' ', b)
+      }
+      return more
+    }
     if (!settings) return h('li', {}, title, ' ', words)
     const state = h('span', { 'aria-hidden': 'true' })
     const input = h('input', { type: 'checkbox', role: 'switch', name: p.id, 'aria-describedby': words.id }) as HTMLInputElement
