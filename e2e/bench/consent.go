@@ -214,6 +214,7 @@ func (r *consentRooms) sizes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		n.Labels = n.Labels.ForBanner()
 		body, err := json.Marshal(n)
 		if err != nil {
 			return err

@@ -70,3 +70,26 @@ func TestRetiringNeedsATimeAndAReason(t *testing.T) {
 		}
 	}
 }
+
+func TestL18_WhatAnEntryCitesStaysWhenNoticesAreReplacedAndProofsRetired(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	old := w.choose(t, nil, notice.Measure)
+	if _, err := w.Publish(t.Context(), w.tenant, draft()); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Advance(10 * 365 * 24 * time.Hour)
+	recent := w.choose(t, nil) // still shows the first version, to whoever had fetched it
+	if n, err := w.Retire(t.Context(), w.tenant, consent.Retirement{After: 24 * time.Hour, Reason: "a test"}); err != nil || n != 1 {
+		t.Fatalf("%d proofs were retired, %v", n, err)
+	}
+	if _, err := w.Receipt(t.Context(), w.tenant, old.Subject, old.RecordID); !fail.Is(err, fail.NotFound) {
+		t.Errorf("the retired proof: %v", err)
+	}
+	if recent.Receipt == nil || recent.Receipt.Notice == nil || recent.Receipt.Notice.Language != "en" {
+		t.Fatal("the newer choice has no notice")
+	}
+	page, err := w.Artefact(t.Context(), w.tenant, notice.ID, 1, "en")
+	if err != nil || string(page) != recent.Receipt.Notice.Text {
+		t.Errorf("the notice that an entry cites is gone or changed: %v", err)
+	}
+}

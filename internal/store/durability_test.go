@@ -80,7 +80,7 @@ func writeUntilKilled(spec string) error {
 	return <-errs
 }
 
-func TestEveryAcknowledgedWriteSurvivesAKilledProcess(t *testing.T) {
+func TestL22_EveryAcknowledgedWriteSurvivesAKilledProcess(t *testing.T) {
 	url := "sqlite:" + t.TempDir() + "/probity.db"
 	tenant := id.NewTenant()
 	db := storetest.Open(t, store.Config{URL: url})
