@@ -176,6 +176,8 @@ func (r *Room) compare(ctx context.Context, t id.Tenant, rec *Record) error {
 		return bad("logged with another standing towards Global Privacy Control")
 	case e.ValidUntil != want.ValidUntil:
 		return bad("logged as valid until %q", e.ValidUntil)
+	case e.Assertion != nil != !rec.Said.IsZero() || e.Assertion != nil && e.Assertion.SaidAt != rec.Said.UTC().Format(timeFormat):
+		return bad("another time at which it was said was logged")
 	case e.Notice != nil && (e.Notice.ID != rec.Notice || e.Notice.Version != rec.Version || e.Notice.Language != rec.Language):
 		return bad("another notice was logged")
 	case len(e.Purposes) != len(rec.Effects):

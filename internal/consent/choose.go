@@ -53,6 +53,9 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 	if err := c.check(set); err != nil {
 		return nil, err
 	}
+	if err := set.checkAge(&c); err != nil {
+		return nil, err
+	}
 	nonce, err := r.openNonce(ctx, t, c.Nonce, c.Deployment)
 	if err != nil {
 		return nil, err
@@ -307,6 +310,7 @@ func (w *writing) entry() *entry {
 	e.UI = &c.UI
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}
 	e.setClientTime(c.ClientTime, w.record.At)
+	e.Age = c.Age.entry()
 	e.addPurposes(w.set, &w.record, func(p *notice.Purpose, given bool) string {
 		if by := c.signal(p); by != "" && !given {
 			return by
@@ -341,9 +345,9 @@ func (r *Room) append(ctx context.Context, tx *store.Tx, rec *Record, e *entry, 
 	}
 	var given, closed []string
 	for _, ef := range rec.Effects {
-		if ef.Status == Given {
+		if ef.Status == Given && rec.Said.IsZero() { // an assertion lifts no denial
 			given = append(given, ef.Purpose)
-		} else if ef.Status.denies() {
+		} else if ef.Status.closes() {
 			closed = append(closed, ef.Purpose)
 		}
 	}

@@ -136,7 +136,7 @@ func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 			"client_time": "2026-11-22T12:01:02.000000Z", "client_clock_skewed": false,
 			"server_time": "2026-11-22T12:01:00.000000Z",
 			"prev_id": "` + first.RecordID.String() + `",
-			"withdrawal_method": "/privacy/", "jurisdiction": "DE", "actor": "data_subject"
+			"withdrawal_method": "/privacy/", "jurisdiction": "DE", "actor": "data_subject", "proof_level": "first-hand"
 		}`
 	var wanted map[string]any
 	if err := json.Unmarshal([]byte(want), &wanted); err != nil {

@@ -47,6 +47,11 @@ type entry struct {
 	Withdrawal string          `json:"withdrawal_method"`
 	Law        string          `json:"jurisdiction"`
 	Actor      string          `json:"actor"`
+	Proof      string          `json:"proof_level"` // "first-hand", "assertion", or "none" for what the system or the controller noted
+	Assertion  *entryAssertion `json:"assertion,omitempty"`
+	Reason     string          `json:"reason,omitempty"`       // why the controller ended it
+	Requested  string          `json:"requested_at,omitempty"` // when a letter was asked for that this confirms
+	Age        *entryAge       `json:"age,omitempty"`          // of a child, as the site declared it
 	Build      entryBuild      `json:"build"`
 	Controller string          `json:"controller_id"`      // the organisation
 	Recipients string          `json:"recipients_version"` // the notice that names them, as id/version
@@ -54,6 +59,29 @@ type entry struct {
 	Retention  string          `json:"retention"` // ISO 8601 duration
 	TC         string          `json:"tc_string"` // of IAB's framework, which is not used
 }
+
+// entryAssertion says who claims that somebody said this, and on what evidence.
+type entryAssertion struct {
+	Channel    string `json:"channel"`
+	SaidAt     string `json:"said_at"`
+	RecordedBy string `json:"recorded_by"`
+	Evidence   string `json:"evidence,omitempty"` // where the recording, paper or form is kept
+	Explicit   bool   `json:"explicit"`
+}
+
+// entryAge is what a site declared about a child, and no more.
+type entryAge struct {
+	Band    string `json:"band"`
+	Country string `json:"country"`
+	Consent int    `json:"age_of_digital_consent"`
+}
+
+// The levels of proof.
+const (
+	proofFirstHand = "first-hand"
+	proofAssertion = "assertion"
+	proofNone      = "none"
+)
 
 type entryPurpose struct {
 	ID          string `json:"id"`
@@ -107,6 +135,7 @@ func newEntry(rec *Record) *entry {
 		Withdrawal: "/privacy/",
 		Law:        "EU",
 		Actor:      "data_subject",
+		Proof:      proofFirstHand,
 		TC:         "none",
 	}
 	if !rec.Subject.IsZero() {

@@ -205,7 +205,7 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	if d.status == Given && (d.until == 0 || now.UnixMicro() < d.until) {
 		return Ground{Basis: string(notice.Consent), Ledger: d.ledger}, nil
 	}
-	if d.status.denies() {
+	if d.status.closes() {
 		return Ground{}, required(purpose)
 	}
 	if d := set.declared(deployment, purpose, now); d != nil {
@@ -242,9 +242,10 @@ func (r *Room) Allowed(ctx context.Context, t id.Tenant, s id.Subject, purpose s
 	}
 	st := foldPurpose(v.own, v.others, purpose, received, set.materialAt(received))
 	if g.Basis == string(notice.Consent) {
-		return st.Status == Given, nil
+		// A consent that was never valid covers nothing, whatever it looked like at the time.
+		return st.Status == Given && !invalidatedAfter(v.own, purpose, g.Ledger), nil
 	}
-	if st.Status.denies() {
+	if st.Status.closes() {
 		return false, nil
 	}
 	return set.heldAt(g.Declared, purpose, received), nil

@@ -87,7 +87,7 @@ func (r *Room) noteConflict(ctx context.Context, tx *store.Tx, set *settings, s 
 		At: at, Notice: newest.Notice, Version: newest.Version, Language: newest.Language,
 	}
 	e := newEntry(&rec)
-	e.Actor = "system"
+	e.Actor, e.Proof = "system", proofNone
 	e.Purposes = []entryPurpose{}
 	e.Conflict = conflicts
 	if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {

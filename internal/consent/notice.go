@@ -201,6 +201,9 @@ func (r *Room) lint(ctx context.Context, tx *store.Tx, p *publication) error {
 
 // Artefact returns the exact bytes that were published; fail.NotFound if there is no such notice.
 func (r *Room) Artefact(ctx context.Context, t id.Tenant, which string, version int, lang string) ([]byte, error) {
+	if isScript(which) {
+		return r.script(ctx, t, which, lang)
+	}
 	var artefact, sum []byte
 	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		err := tx.QueryRow(ctx, `

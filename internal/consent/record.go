@@ -17,7 +17,7 @@ import (
 	"probity/verify"
 )
 
-const recordColumns = `subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc, served`
+const recordColumns = `subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc, served, said`
 
 // recordsOf returns a subject's records in the order of the ledger.
 func recordsOf(ctx context.Context, tx *store.Tx, s id.Subject) ([]Record, error) {
@@ -41,10 +41,10 @@ func recordsOf(ctx context.Context, tx *store.Tx, s id.Subject) ([]Record, error
 
 func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 	var rec Record
-	var at, until int64
+	var at, until, said int64
 	var effects string
 	err := row.Scan(&rec.Subject, &rec.Ledger, &rec.ID, &rec.Kind, &rec.Source, &rec.Deployment, &at, &until,
-		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGPC, &rec.Served)
+		&rec.Notice, &rec.Version, &rec.Language, &effects, &rec.ConflictsWithGPC, &rec.Served, &said)
 	if err != nil {
 		return rec, err
 	}
@@ -52,20 +52,26 @@ func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 	if until != 0 {
 		rec.Until = time.UnixMicro(until).UTC()
 	}
+	if said != 0 {
+		rec.Said = time.UnixMicro(said).UTC()
+	}
 	rec.Effects, err = decodeEffects(effects)
 	return rec, err
 }
 
 func insertRecord(ctx context.Context, tx *store.Tx, rec *Record) error {
-	var until int64
+	var until, said int64
+	if !rec.Said.IsZero() {
+		said = rec.Said.UnixMicro()
+	}
 	if !rec.Until.IsZero() {
 		until = rec.Until.UnixMicro()
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO consent_record (tenant_id, `+recordColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		tx.TenantID(), rec.Subject, rec.Ledger, rec.ID, rec.Kind, rec.Source, rec.Deployment, rec.At.UnixMicro(), until,
-		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC, rec.Served)
+		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC, rec.Served, said)
 	return err
 }
 
@@ -139,6 +145,9 @@ func (r *Room) receiptNow(ctx context.Context, t id.Tenant, rec *Record) *verify
 func (r *Room) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error {
 	t := tx.TenantID()
 	for _, s := range subjects {
+		if err := r.eraseWays(ctx, tx, s); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `DELETE FROM consent_record WHERE tenant_id = $1 AND subject = $2`, t, s); err != nil {
 			return err
 		}

@@ -60,6 +60,8 @@ type Room struct {
 	bus      Publisher
 
 	terms      Terms
+	post       Post   // nil: no letters are sent
+	sealer     Sealer // not nil if post isn't
 	settings   *recent.Cache[id.Tenant, *settings]
 	gate       *gate
 	expired    *recent.Cache[id.Tenant, time.Time]                                           // up to when everything that ran out is recorded
@@ -115,6 +117,7 @@ type Choice struct {
 	GPC, DNT   bool      // signals of the request
 	HonourDNT  bool      // the deployment treats Do Not Track like Global Privacy Control
 	ClientTime time.Time // the browser's clock; kept apart, never relied upon
+	Age        *Age      // as the site declares it; nil: not asked
 }
 
 // Withdrawal takes consent back. Either Visitor or Subject says whose.

@@ -32,7 +32,8 @@ type settings struct {
 	purposes     []notice.Purpose // in the order shown
 	notices      []edition        // oldest first
 	declarations []Declared
-	config       string // SHA-256 of what the banner is configured with; see configDigest
+	ageGates     map[uuid.UUID]string // deployments that ask for an age, and the country they assume
+	config       string               // SHA-256 of what the banner is configured with; see configDigest
 }
 
 // unchanged returns the same settings as they are after another look at the log.
@@ -304,6 +305,9 @@ func (r *Room) readSettings(ctx context.Context, tx *store.Tx, now time.Time) (s
 		return nil, err
 	}
 	if err := s.readNotices(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := s.readAgeGates(ctx, tx); err != nil {
 		return nil, err
 	}
 	return s, s.readDeclarations(ctx, tx)

@@ -23,11 +23,19 @@ const (
 	Expired   Status = "ConsentExpired"   // given or refused once, older than its validity
 	Suspended Status = "ConsentRequested" // given under a notice that has changed materially since
 	Objected  Status = "Objected"         // the person objected to another basis (Art. 21)
+
+	Invalidated Status = "ConsentInvalidated" // the controller found that it was never valid
+	Revoked     Status = "ConsentRevoked"     // the controller ended it
 )
 
 // denies tells whether the status closes the purpose on all devices of the person, and to any other
 // basis.
 func (s Status) denies() bool { return s == Refused || s == Withdrawn || s == Objected }
+
+// closes tells whether the status keeps every basis out on this device: a denial does, and so does the
+// controller's own word that there was no valid consent, because another basis must not step in for it
+// afterwards (EDPB 05/2020 §122).
+func (s Status) closes() bool { return s.denies() || s == Invalidated || s == Revoked }
 
 // Effect is what one record says about one purpose.
 type Effect struct {
@@ -35,7 +43,7 @@ type Effect struct {
 	Status  Status
 }
 
-// Record is one choice, withdrawal, objection or expiry.
+// Record is one choice, withdrawal, objection or expiry, or an assertion of one.
 type Record struct {
 	ID               uuid.UUID
 	Subject          id.Subject
@@ -48,9 +56,10 @@ type Record struct {
 	Notice           string
 	Version          int
 	Language         string
-	Effects          []Effect // sorted by purpose
-	ConflictsWithGPC bool     // granted although the browser sent Global Privacy Control
-	Served           int64    // index of the entry that says which notice was served; -1: none
+	Effects          []Effect  // sorted by purpose
+	ConflictsWithGPC bool      // granted although the browser sent Global Privacy Control
+	Said             time.Time // when the person said it, by the word of whoever recorded it; zero: at At, and first-hand
+	Served           int64     // index of the entry that says which notice was served; -1: none
 }
 
 // State is the effective state of one purpose for one subject.
@@ -62,6 +71,7 @@ type State struct {
 	NoticeVersion int
 	Ledger        int64 // the entry that decides; -1: none
 	RecordID      uuid.UUID
+	Asserted      bool // nobody but the controller says so: there is no first-hand proof
 	Elsewhere     bool // another device of the same person decides: it refused, this one did not
 }
 
@@ -98,7 +108,7 @@ func decodeEffects(s string) ([]Effect, error) {
 			return nil, fmt.Errorf("a consent record has malformed effects")
 		}
 		switch Status(status) {
-		case Given, Refused, Withdrawn, Expired, Objected:
+		case Given, Refused, Withdrawn, Expired, Objected, Invalidated, Revoked:
 		default:
 			return nil, fmt.Errorf("a consent record has an unknown status")
 		}

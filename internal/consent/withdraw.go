@@ -259,7 +259,7 @@ func (r *Room) Expire(ctx context.Context, t id.Tenant, limit int) (int, error) 
 				}
 			}
 			e := newEntry(&rec)
-			e.Actor = "system"
+			e.Actor, e.Proof = "system", proofNone
 			e.addPurposes(set, &rec, nil)
 			if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
 				e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
