@@ -86,7 +86,8 @@ func (c Count) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, c.N, 10), nil
 }
 
-func count(n int64) Count {
+// CountOf returns a count as it may be shown.
+func CountOf(n int64) Count {
 	if n > 0 && n < FewerThan {
 		return Count{Small: true}
 	}
@@ -99,7 +100,7 @@ func countParts(parts ...int64) []Count {
 	out := make([]Count, len(parts))
 	hidden, next := 0, -1
 	for i, n := range parts {
-		out[i] = count(n)
+		out[i] = CountOf(n)
 		switch {
 		case out[i].Small:
 			hidden++
@@ -134,9 +135,9 @@ const (
 )
 
 func (r Rate) cell() Cell {
-	c := Cell{Group: r.Group, Purpose: r.Purpose, Withdrawn: count(r.Withdrawn), High: 1}
+	c := Cell{Group: r.Group, Purpose: r.Purpose, Withdrawn: CountOf(r.Withdrawn), High: 1}
 	n := r.Choices()
-	if c.Answers = count(n); c.Answers.Small || r.small(r.Given) && r.small(r.Refused) {
+	if c.Answers = CountOf(n); c.Answers.Small || r.small(r.Given) && r.small(r.Refused) {
 		c.Answers, c.Given, c.Refused = Count{Small: n < FewerThan, Kept: n >= FewerThan}, Count{Small: true}, Count{Small: true}
 		return c
 	}
@@ -316,7 +317,7 @@ func (r *Room) reach(ctx context.Context, t id.Tenant, q *Survey, answered map[s
 	for g := range served {
 		// A notice that was served before midnight may be answered after it.
 		parts := countParts(min(answered[g], served[g]), max(0, served[g]-answered[g]))
-		rep.Reach = append(rep.Reach, Reach{Group: g, Served: count(served[g]), Answered: parts[0], Silent: parts[1]})
+		rep.Reach = append(rep.Reach, Reach{Group: g, Served: CountOf(served[g]), Answered: parts[0], Silent: parts[1]})
 	}
 	slices.SortFunc(rep.Reach, func(a, b Reach) int {
 		if q.By == "version" {

@@ -16,11 +16,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 
+	"probity/internal/audit"
 	"probity/internal/clock"
 	"probity/internal/consent"
 	"probity/internal/fail"
@@ -93,11 +95,22 @@ type Deps struct {
 	Predict  Predictions
 	Consent  Consent
 	Notices  Notices
+	Answers  Answers
+	Proofs   Proofs
+	Sites    Sites
 	Subjects Subjects
 	Rights   Rights
+	Log      Log
+	Entries  Entries
+	Excerpts Excerpts
+	Grounds  audit.Subjects // walks over what stored events rest on; *journey.Store
 	Bus      Bus
 	Clock    clock.Clock
 	Logger   *slog.Logger
+	// Withdrawn tells of data that goes with its consent.
+	Withdrawn Withdrawn
+	// PublicURL is where the public reaches this installation.
+	PublicURL string
 	// Plain says that browsers come over plain HTTP, which is right on the loopback interface only:
 	// the session cookie then can't be marked Secure.
 	Plain bool
@@ -113,6 +126,7 @@ type console struct {
 	Deps
 	sessions *scs.SessionManager
 	pages    *template.Template
+	auditing sync.Map // id.Tenant: a self-audit that staff asked for is running
 }
 
 // New returns the handler of everything below /console/.
@@ -128,7 +142,7 @@ func New(d Deps) http.Handler {
 	c.sessions.Cookie.Persist = false
 	c.sessions.Cookie.SameSite = http.SameSiteLaxMode
 	c.sessions.Cookie.Secure = !d.Plain
-	c.pages = template.Must(template.New("").Funcs(c.words()).Funcs(noticeWords()).ParseFS(templateFiles, "templates/*.html"))
+	c.pages = template.Must(template.New("").Funcs(c.words()).Funcs(noticeWords()).Funcs(consentWords()).ParseFS(templateFiles, "templates/*.html"))
 
 	static, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -152,6 +166,15 @@ func New(d Deps) http.Handler {
 		"GET /console/requests":                                              {org.PermissionRights, (*call).requests},
 		"GET /console/requests/{request}":                                    {org.PermissionRights, (*call).request},
 		"GET /console/requests/{request}/certificate":                        {org.PermissionRights, (*call).certificate},
+		"GET /console/consent":                                               {org.PermissionNotice, (*call).overview},
+		"GET /console/consent/rates":                                         {org.PermissionNotice, (*call).rates},
+		"GET /console/consent/rates.csv":                                     {org.PermissionNotice, (*call).ratesFile},
+		"GET /console/consent/ledger":                                        {org.PermissionAudit, (*call).ledger},
+		"GET /console/consent/ledger/checkpoint":                             {org.PermissionAudit, (*call).checkpoint},
+		"GET /console/consent/ledger/excerpt":                                {org.PermissionConsent, (*call).excerpt},
+		"POST /console/consent/ledger/audit":                                 {org.PermissionAudit, (*call).selfAudit},
+		"GET /console/visitors/{subject}/consent":                            {org.PermissionConsent, (*call).history},
+		"GET /console/visitors/{subject}/consent/bundle":                     {org.PermissionConsent, (*call).bundle},
 		"GET /console/notices":                                               {org.PermissionNotice, (*call).notices},
 		"GET /console/notices/versions/{version}":                            {org.PermissionNotice, (*call).noticeVersion},
 		"GET /console/notices/versions/{version}/pictures/{lang}/{viewport}": {org.PermissionNotice, (*call).noticePicture},

@@ -70,7 +70,7 @@ func ask(h http.Handler, method, path, body string, cookies []*http.Cookie, head
 	return w.Result()
 }
 
-func text(t *testing.T, r *http.Response) string {
+func text(t testing.TB, r *http.Response) string {
 	t.Helper()
 	var b strings.Builder
 	if err := r.Write(&b); err != nil {

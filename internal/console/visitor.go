@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -245,7 +246,7 @@ func (k *call) identities(s id.Subject) ([]string, error) {
 	return list, nil
 }
 
-// receipt hands out the proof of a choice.
+// receipt hands out the proof of a choice, in our own format unless the query names another.
 func (k *call) receipt() error {
 	s, err := id.ParseSubject(k.r.PathValue("subject"))
 	if err != nil {
@@ -255,19 +256,24 @@ func (k *call) receipt() error {
 	if err != nil {
 		return fail.New(fail.NotFound, "There is no such receipt.")
 	}
-	receipt, err := k.Consent.Receipt(k.r.Context(), k.tenant(), s, record)
+	format := cmp.Or(consent.Format(k.r.FormValue("format")), consent.FormatReceipt)
+	proof, err := k.Proofs.Export(k.r.Context(), k.tenant(), s, record, format, k.PublicURL)
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(receipt, "", "  ")
+	data, err := json.MarshalIndent(proof, "", "  ")
 	if err != nil {
 		return err
 	}
-	return k.attach("consent-receipt-"+record.String()+".json", data)
+	return k.attach("consent-"+string(format)+"-"+record.String()+".json", data)
 }
 
 func (k *call) attach(name string, data []byte) error {
-	k.w.Header().Set("Content-Type", "application/json")
+	return k.attachAs("application/json", name, data)
+}
+
+func (k *call) attachAs(mediaType, name string, data []byte) error {
+	k.w.Header().Set("Content-Type", mediaType)
 	k.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	_, _ = k.w.Write(data) // a browser that left needs no answer
 	return nil
