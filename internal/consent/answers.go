@@ -50,9 +50,9 @@ func (q *Survey) check() error {
 	return nil
 }
 
-// servable tells whether what was served can be counted for the question: a notice that nobody
+// Servable tells whether what was served can be counted for the question: a notice that nobody
 // answered leaves its version, its language and the day, and nothing of where it was shown.
-func (q *Survey) servable() bool {
+func (q *Survey) Servable() bool {
 	return q.Deployment == uuid.Nil && q.Component == "" && q.Viewport == "" && slices.Contains([]string{"", "version", "language", "day"}, q.By)
 }
 
@@ -209,7 +209,7 @@ func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, er
 	for i, c := range countParts(waits...) {
 		rep.Waits = append(rep.Waits, Wait{Dwells()[i], c})
 	}
-	if q.servable() {
+	if q.Servable() {
 		err = r.reach(ctx, t, &q, answered, rep)
 	}
 	return rep, err

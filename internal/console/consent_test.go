@@ -4,6 +4,7 @@ import (
 	"context"
 	"html"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"slices"
@@ -408,5 +409,128 @@ func TestPagesOnConsentNeedTheirPermissions(t *testing.T) {
 	}
 	if r := ask(o, "POST", "/console/consent/ledger/audit", "", o.cookies); r.StatusCode != http.StatusForbidden {
 		t.Errorf("audit now: status %d", r.StatusCode)
+	}
+}
+
+func TestWhatOthersSaidOfAPersonIsMarkedAndWhatWasInvalidIsNamed(t *testing.T) {
+	o := newOffice(t)
+	o.clk.Advance(48 * time.Hour)
+	done, err := o.consent.Assert(t.Context(), o.tenant, consent.Assertion{
+		Who: consent.Who{Kind: subject.Email, Value: "ann@example.org"}, Deployment: site, Channel: "phone",
+		Purposes: map[string]bool{notice.Marketing: true}, Said: noon.Add(24 * time.Hour), Notice: notice.ID, Version: 1, Language: "en",
+		RecordedBy: "desk", Evidence: "recording 7", Explicit: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.clk.Advance(time.Hour)
+	if list, err := o.consent.VoidRecord(t.Context(), o.tenant, done.RecordID, consent.Void{Reason: "The caller was somebody else.", Actor: "desk"}); err != nil || len(list) != 1 {
+		t.Fatalf("%d records, %v", len(list), err)
+	}
+	path := "/console/visitors/" + done.Subject.String() + "/consent"
+	o.says(path, "written down", "assertion: somebody wrote down what the person said on 23 Nov 2026 12:00", "By phone", "found invalid", "invalidated")
+	page := o.page(path)
+	if strings.Count(page, "verified now") != 2 || strings.Count(page, "assertion:") != 1 {
+		t.Errorf("the timeline:\n%s", page)
+	}
+	if strings.Contains(page, "ann@example.org") {
+		t.Error("the page names the person")
+	}
+}
+
+// crowd fills the office: n people's choices in the ledger's shape, their counters, and versions of the
+// notice. It writes straight rows, because reading is what is measured; the visitor returned chose
+// through the room.
+func (o *office) crowd(n, versions int) *consent.Outcome {
+	o.t.Helper()
+	ctx := o.t.Context()
+	write := func(fn func(tx *store.Tx) error) {
+		o.t.Helper()
+		if err := o.db.Tenant(o.tenant).Write(ctx, fn); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	write(func(tx *store.Tx) error {
+		for v := 2; v <= versions; v++ {
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO consent_version (tenant_id, id, version, body, material, reason, faults, author, published)
+				SELECT tenant_id, id, $2, body, FALSE, reason, faults, author, published FROM consent_version WHERE tenant_id = $1 AND version = 1`, o.tenant, v); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO consent_notice (tenant_id, id, version, language, body, artefact, sha256, material, published, ledger)
+				SELECT tenant_id, id, $2, language, replace(body, '"version":1', '"version":' || $2), artefact, sha256, FALSE, published, ledger
+				FROM consent_notice WHERE tenant_id = $1 AND version = 1`, o.tenant, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	rnd := rand.New(rand.NewPCG(7, 8))
+	langs := []string{"en", "de", "fr", "es", "it", "pl"}
+	for done := 0; done < n; done += 1000 {
+		write(func(tx *store.Tx) error {
+			var entries []ledger.Entry
+			for range 1000 {
+				entries = append(entries, ledger.Entry{Kind: ledger.ConsentGiven, Payload: []byte(`{"n":1}`)})
+			}
+			first, err := o.ledger.AppendAll(ctx, tx, entries)
+			if err != nil {
+				return err
+			}
+			for i := range int64(1000) {
+				minutes := rnd.IntN(100 * 24 * 60)
+				at := noon.Add(-time.Duration(minutes) * time.Minute)
+				kind, mood := ledger.ConsentRefused, rnd.IntN(10)
+				var effects []string
+				for _, p := range notice.DefaultPurposes() {
+					if mood < 4 || mood > 7 && rnd.IntN(2) == 0 {
+						kind, effects = ledger.ConsentGiven, append(effects, p.ID+"=ConsentGiven")
+					} else {
+						effects = append(effects, p.ID+"=ConsentRefused")
+					}
+				}
+				version, lang, said := versions-minutes*versions/(100*24*60), langs[rnd.IntN(len(langs))], strings.Join(effects, ",")
+				if _, err := tx.Exec(ctx, `
+					INSERT INTO consent_record (tenant_id, subject, ledger, record, kind, source, deployment, at, until, notice, version, language, effects, gpc, served)
+					VALUES ($1, $2, $3, $4, $5, 'banner', $6, $7, $8, $9, $10, $11, $12, FALSE, -1)`, o.tenant, id.NewSubject(), first+i, uuid.New(), kind, site,
+					at.UnixMicro(), at.Add(consent.Validity).UnixMicro(), notice.ID, version, lang, said); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(ctx, `
+					INSERT INTO consent_tally (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times)
+					VALUES ($1, $2, $3, $4, $5, $6, $7, 'banner', $8, $9, $10, 1)
+					ON CONFLICT (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects)
+					DO UPDATE SET times = consent_tally.times + 1`, o.tenant, at.Format(time.DateOnly), kind, notice.ID, version, lang, site,
+					[]string{"m", "d"}[rnd.IntN(2)], consent.Dwells()[rnd.IntN(5)], said); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	out := o.choose(nil, notice.Measure)
+	for range historyRows + 5 {
+		o.clk.Advance(time.Second)
+		o.visit(out.Subject, notice.Measure)
+		o.choose(out.Visitor, notice.Measure)
+	}
+	return out
+}
+
+func BenchmarkPages(b *testing.B) {
+	o := newOffice(b)
+	out := o.crowd(100_000, 50)
+	for name, path := range map[string]string{
+		"overview": "/console/consent", "rates": "/console/consent/rates", "rates by day": "/console/consent/rates?by=day",
+		"ledger": "/console/consent/ledger", "history": "/console/visitors/" + out.Subject.String() + "/consent",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if r := o.get(path); r.StatusCode != http.StatusOK {
+					b.Fatalf("status %d", r.StatusCode)
+				}
+			}
+		})
 	}
 }

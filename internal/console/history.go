@@ -60,8 +60,8 @@ type effectView struct {
 
 // stateRow is what is allowed for one purpose, now and at another time.
 type stateRow struct {
-	Title     string
-	Now, Then consent.State
+	Purpose, Title string
+	Now, Then      consent.State
 }
 
 type historyPage struct {
@@ -171,11 +171,11 @@ func (k *call) states(p *historyPage) error {
 	known := map[string]bool{}
 	for _, one := range purposes {
 		known[one.ID] = true
-		p.States = append(p.States, stateRow{titleOf(&one), today[one.ID], then[one.ID]})
+		p.States = append(p.States, stateRow{one.ID, titleOf(&one), today[one.ID], then[one.ID]})
 	}
 	for _, one := range sortedKeys(today) {
 		if !known[one] { // of a purpose that is not there any more
-			p.States = append(p.States, stateRow{one, today[one], then[one]})
+			p.States = append(p.States, stateRow{one, one, today[one], then[one]})
 		}
 	}
 	return nil
@@ -210,11 +210,16 @@ func (k *call) timeline(p *historyPage, page []consent.Record, titles map[string
 		return err
 	}
 	pictures := map[int]map[string]string{}
+	place := map[string]int{}
+	for i, row := range p.States {
+		place[row.Purpose] = i
+	}
 	for i := range page {
 		rec := &page[i]
+		slices.SortStableFunc(rec.Effects, func(a, b consent.Effect) int { return place[a.Purpose] - place[b.Purpose] })
 		v := recordView{Record: *rec, Covers: covers[rec.ID], Elsewhere: rec.Subject != p.Subject}
 		v.Tag, v.What = kindWords(rec)
-		v.How, v.Asserted = sourceWords(rec.Source), rec.Kind == ledger.ConsentImported
+		v.How, v.Asserted = sourceWords(rec.Source), !rec.Said.IsZero()
 		v.Counts = len(rec.Effects) > 0
 		for _, e := range rec.Effects {
 			v.Effects = append(v.Effects, effectView{nameOf(titles, e.Purpose), e.Status})
@@ -360,6 +365,12 @@ func kindWords(rec *consent.Record) (tag, words string) {
 		return "warn", "objected"
 	case ledger.ConsentImported:
 		return "off", "written down"
+	case ledger.ConsentRequested:
+		return "off", "asked by letter"
+	case ledger.ConsentInvalidated:
+		return "bad", "found invalid"
+	case ledger.ConsentRevoked:
+		return "warn", "ended by the organisation"
 	case ledger.ConsentConflict:
 		return "warn", "devices disagreed"
 	}

@@ -136,6 +136,7 @@ type ratesPage struct {
 	Rows      []rateRow
 	More      int // rows that only the file has
 	Reach     []consent.Reach
+	Countable bool              // what was shown can be counted, split and narrowed as asked
 	Names     map[string]string // of groups
 	Bars      []bar
 	AnyWait   bool
@@ -165,7 +166,7 @@ func (k *call) rates() error {
 		return err
 	}
 	p := ratesPage{
-		From: q.From.Format(time.DateOnly), To: q.To.Format(time.DateOnly), By: q.By, Reach: rep.Reach, FewerThan: consent.FewerThan,
+		From: q.From.Format(time.DateOnly), To: q.To.Format(time.DateOnly), By: q.By, Reach: rep.Reach, Countable: q.Servable(), FewerThan: consent.FewerThan,
 		File: "/console/consent/rates.csv?" + k.r.URL.Query().Encode(),
 	}
 	p.Bars, p.AnyWait = barsOf(rep.Waits)
@@ -196,9 +197,11 @@ func (k *call) rates() error {
 	p.filters(&q, of, purposes, editions, sites)
 	daily, all, byVersion := q, q, q
 	daily.By, all.By = "day", ""
-	days, err := k.Answers.Answers(ctx, t, daily)
-	if err != nil {
-		return err
+	days := rep
+	if q.By != "day" {
+		if days, err = k.Answers.Answers(ctx, t, daily); err != nil {
+			return err
+		}
 	}
 	p.Chart = columnsOf(days.Cells, of, q.From, q.To)
 	sum, err := k.Answers.Answers(ctx, t, all)
