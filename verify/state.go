@@ -17,6 +17,7 @@ type PurposeState struct {
 	Until     time.Time // end of its validity; zero: none
 	Entry     int64     // index of the deciding entry in the log
 	ID        string    // of that entry
+	Asserted  bool      // the operator says so, and nobody can prove it
 	Elsewhere bool      // another device of the same person decides
 }
 
@@ -27,6 +28,7 @@ type decision struct {
 	subject string
 	at      time.Time
 	until   time.Time
+	said    time.Time // zero: first-hand
 	notice  string
 	version float64
 	says    map[string]string // status by purpose
@@ -37,6 +39,10 @@ type decision struct {
 // purpose for all references in the file, which are those of one person; a grant opens it only where
 // it was given. Past its validity an entry neither opens nor closes (ConsentExpired), and a grant
 // under a notice that a materially different one has replaced is suspended (ConsentRequested).
+//
+// What the operator asserts that somebody said (proof_level "assertion") counts from its entry on, and
+// among other words by when it is claimed to have been said: a later first-hand choice goes before it,
+// and an asserted grant opens nothing that a first-hand word has closed.
 //
 // It can be no better than the file: an entry that is not enclosed does not count.
 func (r *Report) StateAt(at time.Time) []PurposeState {
@@ -96,6 +102,9 @@ func decide(index int64, v *value, when time.Time) decision {
 	if until, err := time.Parse(time.RFC3339, textAt(v, "valid_until")); err == nil {
 		d.until = until
 	}
+	if said, err := time.Parse(time.RFC3339, textAt(v, "assertion", "said_at")); err == nil {
+		d.said = said
+	}
 	if n := v.get("notice"); n != nil {
 		if version := n.get("version"); version != nil {
 			d.version = version.number
@@ -109,18 +118,53 @@ func decide(index int64, v *value, when time.Time) decision {
 	return d
 }
 
-// latest returns what the newest decision about a purpose means. A grant that was stamped before a
-// denial but written after it does not count: the denial does.
+// latest returns what one reference's decisions about a purpose mean: the newest first-hand one, or what
+// was asserted if that goes before it.
 func latest(list []decision, purpose string, at time.Time, material map[string]float64) (PurposeState, bool) {
+	own, ok := firsthand(list, purpose, at, material)
+	told := claimed(list, purpose)
+	if told == nil {
+		return own, ok
+	}
+	claim := told.state(purpose, at, material)
+	switch {
+	case !ok || own.Status == "ConsentExpired":
+		return claim, true
+	case !told.said.After(own.Since), told.says[purpose] == "ConsentGiven" && closes(own.Status):
+		return own, true
+	}
+	return claim, true
+}
+
+// claimed returns the assertion about the purpose that is claimed to have been said last; of two said
+// at once the one that closes.
+func claimed(list []decision, purpose string) *decision {
+	var best *decision
+	for i := range list {
+		d := &list[i]
+		status, ok := d.says[purpose]
+		if d.said.IsZero() || !ok {
+			continue
+		}
+		if best == nil || d.said.After(best.said) || d.said.Equal(best.said) && (closes(status) || !closes(best.says[purpose])) {
+			best = d
+		}
+	}
+	return best
+}
+
+// firsthand returns what the newest decision that is no assertion means. A grant that was stamped before a
+// denial but written after it does not count: the denial does.
+func firsthand(list []decision, purpose string, at time.Time, material map[string]float64) (PurposeState, bool) {
 	for i := len(list) - 1; i >= 0; i-- {
 		d := &list[i]
 		status, ok := d.says[purpose]
-		if !ok {
+		if !ok || !d.said.IsZero() {
 			continue
 		}
 		if status == "ConsentGiven" {
 			for j := range list[:i] {
-				if x := &list[j]; x.at.After(d.at) && closes(x.says[purpose]) {
+				if x := &list[j]; x.at.After(d.at) && x.said.IsZero() && ends(x.says[purpose]) {
 					return x.state(purpose, at, material), true
 				}
 			}
@@ -138,7 +182,13 @@ func (d *decision) state(purpose string, at time.Time, material map[string]float
 	case status == "ConsentGiven" && d.version < material[d.notice]:
 		status = "ConsentRequested"
 	}
-	return PurposeState{Subject: d.subject, Purpose: purpose, Status: status, Since: d.at, Until: d.until, Entry: d.index, ID: d.id}
+	return PurposeState{Subject: d.subject, Purpose: purpose, Status: status, Since: d.at, Until: d.until, Entry: d.index, ID: d.id, Asserted: !d.said.IsZero()}
+}
+
+// ends tells whether a status takes an earlier grant's effect: a denial, or the operator's own word that
+// the consent was not valid or is over.
+func ends(status string) bool {
+	return closes(status) || status == "ConsentInvalidated" || status == "ConsentRevoked"
 }
 
 func closes(status string) bool {

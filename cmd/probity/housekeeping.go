@@ -50,6 +50,10 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 				_, err := r.consent.Sweep(ctx, t)
 				return err
 			}},
+			{"end questions that nobody answered", func(ctx context.Context, t id.Tenant) error {
+				_, err := r.consent.ExpireAsks(ctx, t, 1000)
+				return err
+			}},
 			{"sign the log", func(ctx context.Context, t id.Tenant) error {
 				_, err := r.ledger.Checkpoint(ctx, t)
 				return err

@@ -63,6 +63,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if r.mail, err = mail.New(e.db, e.keys, e.clock, e.log, mail.Options{URL: s.SMTPURL, From: s.MailFrom}); err != nil {
 		return nil, err
 	}
+	if r.mail.Enabled() {
+		r.consent.UsePost(&post{r, s.publicURL()}, e.keys)
+	}
 	r.predict = predict.New(e.db, e.clock, r.mayPredict, predict.Options{Keys: e.keys, Logger: e.log})
 	if r.journey, err = journey.NewStore(e.db, e.keys, e.clock); err != nil {
 		return nil, err

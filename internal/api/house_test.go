@@ -58,6 +58,7 @@ type house struct {
 	rights  *rights.Room
 	journey *journey.Store
 	ledger  *ledger.Ledger
+	keys    *vault.Vault
 	bus     *stream.Engine
 	logs    *logs
 	bearer  string // of a client that may do everything
@@ -117,6 +118,7 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	logger := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	keys, err := vault.Open(ctx, storetest.SQLite(t), vault.RootKey{9}, h.clk, vault.Options{})
 	must(err)
+	h.keys = keys
 	h.bus, err = stream.Open(ctx, stream.Options{Dir: t.TempDir(), Logger: logger})
 	must(err)
 	t.Cleanup(func() { _ = h.bus.Close() })

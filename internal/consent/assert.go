@@ -44,6 +44,7 @@ type Assertion struct {
 	Deployment uuid.UUID       // zero: none in particular
 	Channel    string          // "phone", "paper", "chat", "form" or "import"
 	Purposes   map[string]bool // what was said about each purpose that was spoken of
+	Objection  bool            // the person objected (Art. 21); then every purpose is false
 	Said       time.Time       // when the person said it
 	Notice     string          // published notice that was read or shown; empty: Text
 	Version    int
@@ -142,9 +143,14 @@ func (a *Assertion) check(set *settings, now time.Time) error {
 	if len(a.Purposes) == 0 {
 		return fail.Field("purposes", "The assertion names no purpose.")
 	}
-	for p := range a.Purposes {
-		if set.purpose(p) == nil {
+	for p, yes := range a.Purposes {
+		switch which := set.purpose(p); {
+		case which == nil:
 			return fail.Field("purposes", "The assertion names a purpose that does not exist.")
+		case yes && a.Objection:
+			return fail.Field("purposes", "Nobody objects and agrees in one breath: every purpose of an objection is false.")
+		case yes && special(which) && !a.Explicit:
+			return fail.Field("explicit", "The purpose %q uses special categories of data, which need explicit consent (Art. 9(2)(a)).", p)
 		}
 	}
 	a.Said = a.Said.UTC().Truncate(time.Microsecond)
@@ -202,7 +208,7 @@ func (r *Room) once(ctx context.Context, t id.Tenant, a *Assertion) (digest, con
 	if err != nil {
 		return nil, nil, err
 	}
-	said, err := json.Marshal([]any{a.Who.Kind, value, a.Deployment, a.Channel, a.Purposes, a.Said, a.Notice, a.Version, a.Language, a.Text})
+	said, err := json.Marshal([]any{a.Who.Kind, value, a.Deployment, a.Channel, a.Purposes, a.Objection, a.Said, a.Notice, a.Version, a.Language, a.Text})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -280,12 +286,11 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 		ID: id.New(), Subject: w.subject, Kind: ledger.ConsentImported, Source: a.Channel, Deployment: a.Deployment,
 		At: w.now, Said: a.Said, Until: a.Said.Add(Validity), Notice: a.Notice, Version: a.Version, Language: a.Language,
 	}
-	text := ""
 	if a.Text != "" {
 		if rec.Notice, err = r.keepScript(ctx, tx, a.Text, a.Language); err != nil {
 			return err
 		}
-		rec.Version, text = 1, strings.TrimPrefix(rec.Notice, scriptPrefix)
+		rec.Version = 1
 	}
 	material := w.set.materialAt(w.now)
 	withdraws := true
@@ -297,10 +302,13 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 				status = Withdrawn
 			}
 		}
+		if a.Objection {
+			status = Objected
+		}
 		withdraws = withdraws && status == Withdrawn
 		rec.Effects = append(rec.Effects, Effect{p, status})
 	}
-	if withdraws {
+	if withdraws || a.Objection {
 		rec.Until = time.Time{} // what was taken back stays taken back
 	}
 	e := newEntry(&rec)
@@ -308,11 +316,7 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 	e.Assertion = &entryAssertion{
 		Channel: a.Channel, SaidAt: a.Said.Format(timeFormat), RecordedBy: a.RecordedBy, Evidence: a.Evidence, Explicit: a.Explicit,
 	}
-	if text != "" {
-		e.Notice = &entryNotice{ID: rec.Notice, Version: rec.Version, TextSHA256: text, Language: rec.Language}
-	} else if shown := w.set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-		e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-	}
+	e.Notice = w.set.textOf(&rec)
 	e.addPurposes(w.set, &rec, nil)
 	if err := r.append(ctx, tx, &rec, e, w.members, w.denial); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
+	"probity/verify"
 )
 
 var ada = consent.Who{Kind: subject.Email, Value: "ada@example.org"}
@@ -359,4 +361,46 @@ func TestAllConsentsOfOneVersionInOneLanguageCanBeInvalidated(t *testing.T) {
 			t.Errorf("the one who had withdrawn has %d records (%v)", len(history), err)
 		}
 	})
+}
+
+// TestAFirstHandWithdrawalCountsEvenWhereARefusalIsAsserted: what a person says themself is recorded
+// although the controller claims to know it already, so that no later claim opens it.
+func TestAFirstHandWithdrawalCountsEvenWhereARefusalIsAsserted(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	no := told(map[string]bool{notice.Marketing: false})
+	s := w.assert(t, no).Subject
+	link := w.link(t, s, notice.Marketing)
+	w.fake.Advance(time.Hour)
+	if _, out, err := w.WithdrawLink(t.Context(), link); err != nil || w.verified(t, out.Receipt)["proof_level"] != "first-hand" {
+		t.Fatalf("the withdrawal was not recorded: %v", err)
+	}
+	w.fake.Advance(time.Hour)
+	yes := told(map[string]bool{notice.Marketing: true})
+	yes.Said = w.fake.Now().Add(-time.Minute)
+	w.assert(t, yes)
+	if w.open(t, s, notice.Marketing) {
+		t.Error("a claim opened what the person closed")
+	}
+	// An offline reader of the same entries comes to the same answer.
+	bundle, err := w.Bundle(t.Context(), w.tenant, []id.Subject{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := json.Marshal(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := w.ledger.VerifierKey(t.Context(), w.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := verify.File(file, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range report.StateAt(w.fake.Now()) {
+		if st.Purpose == notice.Marketing && (st.Status == "ConsentGiven" || st.Asserted) {
+			t.Errorf("offline the state is %+v", st)
+		}
+	}
 }

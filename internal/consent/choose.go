@@ -199,7 +199,7 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 	}
 	out := &Outcome{RecordID: w.record.ID, Subject: w.subject, Purposes: map[string]bool{}}
 	granted := w.granted()
-	if len(granted) > 0 {
+	if len(granted) > 0 && w.visitor != uuid.Nil {
 		v := w.visitor
 		out.Visitor = &v
 	}
@@ -223,6 +223,13 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 // identify finds the subject of a known visitor, or makes one if there is something to grant.
 func (w *writing) identify(ctx context.Context) error {
 	r := w.room
+	if s := w.choice.Subject; !s.IsZero() {
+		w.subject, w.known = s, true
+		return r.db.Tenant(w.tenant).Read(ctx, func(tx *store.Tx) (err error) {
+			w.members, err = r.subjects.Person(ctx, tx, s)
+			return err
+		})
+	}
 	if v := w.choice.Visitor; v != nil {
 		s, ok, err := r.subjects.Lookup(ctx, w.tenant, subject.Cookie, v.String())
 		if err != nil {

@@ -23,7 +23,9 @@ type Declaration struct {
 	Deployment uuid.UUID // zero: every deployment of the organisation
 	Basis      string    // any basis of Art. 6(1) but consent
 	Purposes   []string
-	Assessment string // why this basis holds, in the organisation's words; 20 to 10,000 characters; nothing personal
+	detail     string    // the assessment point by point, JSON; empty: there is only the text
+	review     time.Time // zero: none is due
+	Assessment string    // why this basis holds, in the organisation's words; 20 to 10,000 characters; nothing personal
 }
 
 // Declare records a declaration, in the ledger too, and returns its record id, which everything
@@ -47,8 +49,11 @@ func (r *Room) Declare(ctx context.Context, t id.Tenant, d Declaration) (recordI
 		return "", fail.Field("purposes", "The declaration names no purpose.")
 	}
 	for _, p := range purposes {
-		if set.purpose(p) == nil {
+		switch which := set.purpose(p); {
+		case which == nil:
 			return "", fail.Field("purposes", "The declaration names a purpose that does not exist.")
+		case special(which):
+			return "", fail.Field("purposes", "The purpose %q uses special categories of data: nothing but explicit consent allows that here (Art. 9).", p)
 		}
 	}
 	record := id.New()
@@ -74,15 +79,24 @@ func (r *Room) Declare(ctx context.Context, t id.Tenant, d Declaration) (recordI
 		}
 		tx.AfterCommit(func() { r.settings.Drop(t) })
 		_, err = tx.Exec(ctx, `
-			INSERT INTO consent_basis (tenant_id, record, deployment, basis, purposes, assessment, declared, ended, ledger)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)`,
-			t, record, d.Deployment, string(basis), strings.Join(purposes, ","), d.Assessment, now.UnixMicro(), index)
+			INSERT INTO consent_basis (tenant_id, record, deployment, basis, purposes, assessment, declared, ended, ledger, detail, review)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)`,
+			t, record, d.Deployment, string(basis), strings.Join(purposes, ","), d.Assessment, now.UnixMicro(), index,
+			d.detail, micros(d.review))
 		return err
 	})
 	if err != nil {
 		return "", unavailable(err, "record a declared basis")
 	}
 	return record.String(), nil
+}
+
+// micros is a time as it is stored: 0 for none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 // EndDeclaration ends a declaration from now on. Ending it twice does nothing; an unknown record is

@@ -174,6 +174,17 @@ func (e *entry) addPurposes(set *settings, rec *Record, source func(p *notice.Pu
 	}
 }
 
+// textOf returns how an entry names the text that a record is about, nil for none.
+func (s *settings) textOf(rec *Record) *entryNotice {
+	if isScript(rec.Notice) {
+		return &entryNotice{ID: rec.Notice, Version: rec.Version, TextSHA256: strings.TrimPrefix(rec.Notice, scriptPrefix), Language: rec.Language}
+	}
+	if shown := s.published(rec.Notice, rec.Version, rec.Language); shown != nil {
+		return &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
+	}
+	return nil
+}
+
 // complete adds what the installation and the organisation's settings say about every entry.
 func (r *Room) complete(e *entry, t id.Tenant) {
 	f := r.terms

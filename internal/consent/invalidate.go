@@ -206,9 +206,7 @@ func (r *Room) voidOne(ctx context.Context, tx *store.Tx, set *settings, old *Re
 	slices.SortFunc(rec.Effects, func(a, b Effect) int { return strings.Compare(a.Purpose, b.Purpose) })
 	e := newEntry(rec)
 	e.Actor, e.Proof, e.Reason = v.Actor, proofNone, v.Reason
-	if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-		e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-	}
+	e.Notice = set.textOf(rec)
 	e.addPurposes(set, rec, nil)
 	return rec, r.append(ctx, tx, rec, e, []id.Subject{rec.Subject}, d)
 }

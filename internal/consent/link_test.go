@@ -261,7 +261,7 @@ func TestL28_AQuestionWithoutAnswerExpiresWithAnEntryAndTheAddressIsDeleted(t *t
 
 func TestOneAddressGetsThreeLettersADay(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	if err := w.optIn(t, "ada@example.org", notice.Marketing); !fail.Is(err, fail.Unavailable) {
+	if err := w.optIn(t, "ada@example.org", notice.Marketing); !fail.Is(err, fail.Conflict) {
 		t.Errorf("without a mail server: %v", err)
 	}
 	post := w.post()

@@ -90,9 +90,7 @@ func (r *Room) noteConflict(ctx context.Context, tx *store.Tx, set *settings, s 
 	e.Actor, e.Proof = "system", proofNone
 	e.Purposes = []entryPurpose{}
 	e.Conflict = conflicts
-	if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-		e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-	}
+	e.Notice = set.textOf(&rec)
 	if err := r.append(ctx, tx, &rec, e, members, nil); err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uui
 		return uuid.Nil, fail.Field("age_band", "At this age the person decides alone.")
 	}
 	if r.post == nil {
-		return uuid.Nil, fail.New(fail.Unavailable, "This installation sends no letters. Start it with --smtp-url and --mail-from.").WithCode("mail.off")
+		return uuid.Nil, fail.New(fail.Conflict, "This installation sends no letters. Start it with --smtp-url and --mail-from.").WithCode("mail.off")
 	}
 	if _, err := r.openNonce(ctx, t, c.Nonce, c.Deployment); err != nil {
 		return uuid.Nil, err

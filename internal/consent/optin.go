@@ -36,7 +36,10 @@ type Question struct {
 	To       string
 	Language string
 	Purposes []string
+	Titles   []string // of the purposes, in that language
+	Name     string   // how the notice calls the controller
 	Token    string
+	About    id.Subject // a child's device, so that an erasure takes the letter along; zero: nobody who is known
 }
 
 // Post writes and queues letters. It must put the letter into the caller's transaction, and must not
@@ -81,7 +84,7 @@ type OptIn struct {
 // address belongs to.
 //
 // Errors: fail.Invalid naming the field, those of a nonce, fail.TooMany for the fourth letter to one
-// address in a day, fail.Unavailable with code mail.off if this installation sends no letters.
+// address in a day, fail.Conflict with code mail.off if this installation sends no letters.
 func (r *Room) RequestOptIn(ctx context.Context, t id.Tenant, o OptIn) (uuid.UUID, error) {
 	return r.ask(ctx, t, asking{kind: AskOptIn, deployment: o.Deployment, nonce: o.Nonce, email: o.Email, purposes: o.Purposes})
 }
@@ -99,7 +102,7 @@ type asking struct {
 
 func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error) {
 	if r.post == nil {
-		return uuid.Nil, fail.New(fail.Unavailable, "This installation sends no letters. Start it with --smtp-url and --mail-from.").WithCode("mail.off")
+		return uuid.Nil, fail.New(fail.Conflict, "This installation sends no letters. Start it with --smtp-url and --mail-from.").WithCode("mail.off")
 	}
 	set, err := r.tenant(ctx, t)
 	if err != nil {
@@ -175,7 +178,15 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 		if err := r.logAsk(ctx, tx, ledger.ConsentRequested, row, a.kind, a.deployment, shown, purposes, now); err != nil {
 			return err
 		}
-		return r.post.Ask(ctx, tx, Question{Kind: a.kind, To: email, Language: shown.Language, Purposes: purposes, Token: token})
+		q := Question{
+			Kind: a.kind, To: email, Language: shown.Language, Purposes: purposes, Name: shown.Controller, Token: token, About: a.child,
+		}
+		for _, p := range shown.Purposes {
+			if slices.Contains(purposes, p.ID) {
+				q.Titles = append(q.Titles, p.Title)
+			}
+		}
+		return r.post.Ask(ctx, tx, q)
 	})
 	if err != nil {
 		return uuid.Nil, unavailable(err, "ask for confirmation")
@@ -364,9 +375,7 @@ func (r *Room) confirm(ctx context.Context, t id.Tenant, row uuid.UUID) (*Outcom
 			e.Actor = "holder_of_parental_responsibility"
 			e.Age = a.Age.entry()
 		}
-		if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-			e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-		}
+		e.Notice = set.textOf(&rec)
 		e.addPurposes(set, &rec, nil)
 		return r.append(ctx, tx, &rec, e, members, nil)
 	})

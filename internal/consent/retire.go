@@ -78,7 +78,7 @@ func ended(ctx context.Context, tx *store.Tx, before time.Time, limit int) ([]id
 		SELECT subject FROM consent_record WHERE tenant_id = $1
 		GROUP BY subject
 		HAVING max(CASE WHEN until > at THEN until ELSE at END) < $2
-			AND sum(CASE WHEN kind = $3 THEN 1 ELSE 0 END) = 0
+			AND sum(CASE WHEN kind = $3 OR effects LIKE '%=Objected%' THEN 1 ELSE 0 END) = 0
 		ORDER BY subject LIMIT $4`, tx.TenantID(), before.UnixMicro(), ledger.ConsentObjected, limit)
 	if err != nil {
 		return nil, err

@@ -112,6 +112,7 @@ type Choice struct {
 	Deployment uuid.UUID
 	Nonce      string     // from Nonce, for the notice that was shown
 	Visitor    *uuid.UUID // nil: none known
+	Subject    id.Subject // of a person who signed in on the page, by the site's own account; zero: Visitor says who
 	Purposes   map[string]bool
 	UI         UI
 	GPC, DNT   bool      // signals of the request

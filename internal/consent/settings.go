@@ -60,6 +60,8 @@ type Declared struct {
 	Basis      notice.Basis
 	Purposes   []string
 	Assessment string
+	Detail     *Assessment // point by point; nil: there is only the text
+	Review     time.Time   // when it is looked at again; zero: no date
 	At         time.Time
 	Ended      time.Time // zero: in force
 	Ledger     int64
@@ -368,7 +370,7 @@ func (s *settings) readNotices(ctx context.Context, tx *store.Tx) error {
 
 func (s *settings) readDeclarations(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.Query(ctx, `
-		SELECT record, deployment, basis, purposes, assessment, declared, ended, ledger FROM consent_basis
+		SELECT record, deployment, basis, purposes, assessment, declared, ended, ledger, detail, review FROM consent_basis
 		WHERE tenant_id = $1 ORDER BY ledger`, tx.TenantID())
 	if err != nil {
 		return err
@@ -376,12 +378,21 @@ func (s *settings) readDeclarations(ctx context.Context, tx *store.Tx) error {
 	defer rows.Close()
 	for rows.Next() {
 		var d Declared
-		var purposes string
-		var at, ended int64
-		if err := rows.Scan(&d.Record, &d.Deployment, &d.Basis, &purposes, &d.Assessment, &at, &ended, &d.Ledger); err != nil {
+		var purposes, detail string
+		var at, ended, review int64
+		if err := rows.Scan(&d.Record, &d.Deployment, &d.Basis, &purposes, &d.Assessment, &at, &ended, &d.Ledger, &detail, &review); err != nil {
 			return err
 		}
 		d.Purposes = strings.Split(purposes, ",")
+		if detail != "" {
+			d.Detail = new(Assessment)
+			if err := json.Unmarshal([]byte(detail), d.Detail); err != nil {
+				return err
+			}
+		}
+		if review != 0 {
+			d.Review = time.UnixMicro(review).UTC()
+		}
 		d.At = time.UnixMicro(at).UTC()
 		if ended != 0 {
 			d.Ended = time.UnixMicro(ended).UTC()

@@ -187,7 +187,8 @@ func (r *Room) closed(ctx context.Context, tx *store.Tx, set *settings, s id.Sub
 	for _, p := range purposes {
 		before := latest(own, p, d.at, material)
 		status := how.status(before.Status)
-		if !before.Status.denies() || how.kind == ledger.ConsentObjected && before.Status != Objected {
+		// That somebody else says that the person refused does not spare them their own word.
+		if !before.Status.denies() || before.Asserted || how.kind == ledger.ConsentObjected && before.Status != Objected {
 			news = true
 		} else {
 			status = before.Status
@@ -207,9 +208,7 @@ func (r *Room) closed(ctx context.Context, tx *store.Tx, set *settings, s id.Sub
 	e := newEntry(&rec)
 	e.Actor = how.actor
 	e.UI = &w.UI
-	if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-		e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-	}
+	e.Notice = set.textOf(&rec)
 	e.setClientTime(w.ClientTime, d.at)
 	e.addPurposes(set, &rec, nil)
 	return rec, r.append(ctx, tx, &rec, e, members, d)
@@ -261,9 +260,7 @@ func (r *Room) Expire(ctx context.Context, t id.Tenant, limit int) (int, error) 
 			e := newEntry(&rec)
 			e.Actor, e.Proof = "system", proofNone
 			e.addPurposes(set, &rec, nil)
-			if shown := set.published(rec.Notice, rec.Version, rec.Language); shown != nil {
-				e.Notice = &entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
-			}
+			e.Notice = set.textOf(&rec)
 			if err := r.append(ctx, tx, &rec, e, []id.Subject{rec.Subject}, nil); err != nil {
 				return err
 			}

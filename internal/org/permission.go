@@ -16,6 +16,9 @@ const (
 	PermissionNotice        = "probity:notice:view"    // read drafts and versions of the notice
 	PermissionNoticeEdit    = "probity:notice:edit"    // change the draft of the notice
 	PermissionNoticePublish = "probity:notice:publish" // publish the draft, and keep pictures of it
+	PermissionAssert        = "probity:consent:assert" // record what people said elsewhere, and make links that withdraw
+	PermissionVoid          = "probity:consent:void"   // end consents that were not valid
+	PermissionPerson        = "probity:consent:person" // ask and record for people who signed in on the caller's site
 	PermissionAudit         = "audits:audit:view"      // read the ledger's checkpoints
 	PermissionSubject       = "gdpr:subject:view"      // search for data subjects
 	PermissionGDPRAdd       = "gdpr:request:add"       // Genesys: submit a request
@@ -30,6 +33,7 @@ func Permissions() []string {
 	all := []string{
 		PermissionRights, PermissionRequest, PermissionMetrics, PermissionConsole, PermissionAdmin,
 		PermissionConsent, PermissionImport, PermissionDeclare, PermissionAudit, PermissionSubject,
+		PermissionAssert, PermissionVoid, PermissionPerson,
 		PermissionNotice, PermissionNoticeEdit, PermissionNoticePublish,
 		PermissionGDPRAdd, PermissionGDPR, PermissionSession, PermissionEvents, PermissionScores,
 		"externalContacts:session:view",

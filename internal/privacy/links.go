@@ -1,0 +1,270 @@
+package privacy
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/notice"
+)
+
+// Links does what the links of letters are for. *consent.Room satisfies it.
+type Links interface {
+	OpenLink(ctx context.Context, token string) (*consent.Linked, error)
+	WithdrawLink(ctx context.Context, token string) (*consent.Linked, *consent.Outcome, error)
+	Confirm(ctx context.Context, token string) (*consent.Linked, *consent.Outcome, error)
+	Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error)
+}
+
+//go:embed links/*.json links/*.html
+var linkFiles embed.FS
+
+// linkWords are the words of these pages and of the letters that lead to them, by language, together
+// with those of the frame around every page. A language that lacks either is left out: a page never
+// mixes languages.
+func linkWords() map[string]words {
+	frame := loadWords()
+	all := map[string]words{}
+	files, err := linkFiles.ReadDir("links")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	for _, f := range files {
+		lang, ok := strings.CutSuffix(f.Name(), ".json")
+		if !ok || frame[lang] == nil {
+			continue
+		}
+		data, err := linkFiles.ReadFile("links/" + f.Name())
+		var w words
+		if err == nil {
+			err = json.Unmarshal(data, &w)
+		}
+		if err != nil {
+			panic(fmt.Errorf("%s: %w", f.Name(), err)) // embedded and tested
+		}
+		maps.Copy(w, frame[lang])
+		all[lang] = w
+	}
+	return all
+}
+
+// letters shows the pages that links in letters lead to. They need no cookie and set none; the token in
+// the address is all the credential there is, so a request from another site can do no more than the
+// link itself.
+type letters struct {
+	Deps
+	words map[string]words
+	pages map[string]*template.Template
+}
+
+// Letters returns the handler of /privacy/l/{token}.
+//
+// A GET shows what the link is about and changes nothing, because programs open the links of letters
+// before people do. A POST acts: "List-Unsubscribe=One-Click" in the body withdraws as RFC 8058 wants
+// it, at once, without session or redirect; so does "do=withdraw", and "do=confirm" confirms.
+func Letters(d Deps, links Links) http.Handler {
+	l := &letters{Deps: d, words: linkWords(), pages: map[string]*template.Template{}}
+	var languages []language
+	for _, lang := range slices.Sorted(maps.Keys(l.words)) {
+		languages = append(languages, language{lang, notice.LanguageName(lang)})
+	}
+	for lang, w := range l.words {
+		l.pages[lang] = template.Must(template.Must(template.New("").Funcs(template.FuncMap{
+			"t":         w.text,
+			"date":      w.date,
+			"lang":      func() string { return lang },
+			"languages": func() []language { return languages },
+			"own":       func() string { return notice.LanguageName(lang) },
+		}).ParseFS(templateFiles, "templates/*.html")).ParseFS(linkFiles, "links/*.html"))
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /privacy/l/{token}", func(w http.ResponseWriter, r *http.Request) { l.show(w, r, links) })
+	mux.HandleFunc("POST /privacy/l/{token}", func(w http.ResponseWriter, r *http.Request) { l.act(w, r, links) })
+	return mux
+}
+
+// show tells what the link is about.
+func (l *letters) show(w http.ResponseWriter, r *http.Request, links Links) {
+	about, err := links.OpenLink(r.Context(), r.PathValue("token"))
+	if err != nil {
+		l.refuse(w, r, err)
+		return
+	}
+	l.about(w, r, links, about, false)
+}
+
+func (l *letters) about(w http.ResponseWriter, r *http.Request, links Links, about *consent.Linked, confirmed bool) {
+	lang := l.language(r, about)
+	if about.Ask != nil && about.Ask.State == "expired" {
+		l.tell(w, r, lang, http.StatusOK, "optin.expired")
+		return
+	}
+	open := about.Ask != nil && about.Ask.State == "open"
+	if about.Subject.IsZero() && !open {
+		l.tell(w, r, lang, http.StatusOK, "link.nothing")
+		return
+	}
+	purposes, err := purposesOf(r.Context(), links, about, lang)
+	if err != nil {
+		l.refuse(w, r, err)
+		return
+	}
+	if !open {
+		l.page(w, r, lang, http.StatusOK, "link", "link.title", map[string]any{"Purposes": purposes, "Confirmed": confirmed})
+		return
+	}
+	ask := about.Ask
+	title := "optin.title"
+	if ask.Kind == consent.AskParent {
+		title = "parent.title"
+	}
+	text := "/probity/v1/notices/" + url.PathEscape(ask.Notice) + "/" + strconv.Itoa(ask.Version) + "/" + url.PathEscape(ask.Language)
+	l.page(w, r, lang, http.StatusOK, "ask", title, map[string]any{
+		"Purposes": purposes, "Parent": ask.Kind == consent.AskParent, "Notice": text, "Until": ask.Asked.Add(consent.AskLife),
+	})
+}
+
+// purposesOf returns the texts of what a link is about.
+func purposesOf(ctx context.Context, links Links, about *consent.Linked, lang string) ([]notice.PurposeText, error) {
+	all, err := links.Purposes(ctx, about.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	var out []notice.PurposeText
+	for _, p := range all {
+		if slices.Contains(about.Purposes, p.ID) {
+			text, ok := p.Texts[lang]
+			if !ok {
+				text = p.Texts["en"]
+			}
+			out = append(out, text)
+		}
+	}
+	return out, nil
+}
+
+// act withdraws or confirms.
+func (l *letters) act(w http.ResponseWriter, r *http.Request, links Links) {
+	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
+	token := r.PathValue("token")
+	switch {
+	case r.PostFormValue("List-Unsubscribe") == "One-Click" || r.PostFormValue("do") == "withdraw":
+		about, _, err := links.WithdrawLink(r.Context(), token)
+		if err != nil {
+			l.refuse(w, r, err)
+			return
+		}
+		key := "link.done"
+		if about.Subject.IsZero() {
+			key = "link.nothing"
+		}
+		l.tell(w, r, l.language(r, about), http.StatusOK, key)
+	case r.PostFormValue("do") == "confirm":
+		about, _, err := links.Confirm(r.Context(), token)
+		if err != nil {
+			l.refuse(w, r, err)
+			return
+		}
+		l.about(w, r, links, about, true)
+	default:
+		l.refuse(w, r, fail.Field("do", "the body says neither List-Unsubscribe=One-Click nor do=withdraw nor do=confirm"))
+	}
+}
+
+// language prefers what was chosen on the page, then the language of the letter, then the browser's.
+func (l *letters) language(r *http.Request, about *consent.Linked) string {
+	if lang := r.FormValue("lang"); l.words[lang] != nil {
+		return lang
+	}
+	if about != nil && about.Ask != nil && l.words[notice.Base(about.Ask.Language)] != nil {
+		return notice.Base(about.Ask.Language)
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if lang := notice.Base(tag); l.words[lang] != nil {
+			return lang
+		}
+	}
+	return "en"
+}
+
+// refuse says in words what is wrong. Nothing personal is logged: not even the token.
+func (l *letters) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	lang := l.language(r, nil)
+	switch fail.KindOf(err) {
+	case fail.NotFound:
+		l.tell(w, r, lang, http.StatusNotFound, "link.bad")
+	case fail.Gone:
+		l.tell(w, r, lang, http.StatusGone, "optin.expired")
+	case fail.Invalid, fail.TooLarge:
+		l.page(w, r, lang, http.StatusBadRequest, "error", "error.title", "error.invalid")
+	case fail.Unavailable:
+		w.Header().Set("Retry-After", "5")
+		l.page(w, r, lang, http.StatusServiceUnavailable, "error", "error.title", "error.busy")
+	default:
+		l.Logger.Error("a page of a link failed", "error", err)
+		l.page(w, r, lang, http.StatusInternalServerError, "error", "error.title", "error.internal")
+	}
+}
+
+// tell shows one sentence under its title.
+func (l *letters) tell(w http.ResponseWriter, r *http.Request, lang string, status int, key string) {
+	l.page(w, r, lang, status, "told", key+".title", key)
+}
+
+func (l *letters) page(w http.ResponseWriter, r *http.Request, lang string, status int, name, title string, body any) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer") // the address is a credential
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Robots-Tag", "noindex, nofollow")
+	var out strings.Builder
+	if err := l.pages[lang].ExecuteTemplate(&out, name, page{Title: title, Name: l.Name(r.Context()), Path: r.URL.Path, Body: body}); err != nil {
+		l.Logger.Error("a page of a link failed", "error", err)
+		http.Error(w, "The page could not be shown.", http.StatusInternalServerError)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", lang)
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(out.String())) // a reader who left hears nothing
+}
+
+// Written is a letter in one language.
+type Written struct {
+	Subject, Text, Language string
+}
+
+// WriteLetter writes the letter of a question: who asks, for what, and the link. It holds no
+// advertisement. lang is the language wanted; English is used if the letter is not known in it.
+func WriteLetter(kind, lang, name string, titles []string, link string) Written {
+	all := linkWords()
+	lang = notice.Base(lang)
+	if all[lang] == nil {
+		lang = "en"
+	}
+	key := "optin.letter"
+	if kind == consent.AskParent {
+		key = "parent.letter"
+	}
+	list := "– " + strings.Join(titles, "\n– ")
+	days := int(consent.AskLife / (24 * time.Hour))
+	return Written{
+		Subject:  all[lang].text(key+".subject", name),
+		Text:     all[lang].text(key+".text", name, list, link, days) + "\n",
+		Language: lang,
+	}
+}

@@ -1,0 +1,209 @@
+package privacy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"probity/internal/consent"
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/notice"
+)
+
+// book is what links are about, kept in memory.
+type book struct {
+	links     map[string]*consent.Linked
+	withdrawn []string
+	confirmed []string
+	err       error
+}
+
+func (b *book) OpenLink(_ context.Context, token string) (*consent.Linked, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if l := b.links[token]; l != nil {
+		return l, nil
+	}
+	return nil, fail.New(fail.NotFound, "no such link")
+}
+
+func (b *book) WithdrawLink(ctx context.Context, token string) (*consent.Linked, *consent.Outcome, error) {
+	l, err := b.OpenLink(ctx, token)
+	if err == nil {
+		b.withdrawn = append(b.withdrawn, token)
+	}
+	return l, nil, err
+}
+
+func (b *book) Confirm(ctx context.Context, token string) (*consent.Linked, *consent.Outcome, error) {
+	l, err := b.OpenLink(ctx, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.confirmed = append(b.confirmed, token)
+	l.Ask.State, l.Subject = "confirmed", id.NewSubject()
+	return l, nil, nil
+}
+
+func (*book) Purposes(context.Context, id.Tenant) ([]notice.Purpose, error) {
+	return notice.DefaultPurposes(), nil
+}
+
+func newBook() (*book, http.Handler) {
+	b := &book{links: map[string]*consent.Linked{
+		"mine": {Subject: id.NewSubject(), Purposes: []string{notice.Marketing}},
+		"gone": {},
+		"ask": {Purposes: []string{notice.Sales}, Ask: &consent.Ask{
+			Kind: consent.AskOptIn, Notice: "privacy", Version: 3, Language: "de", State: "open", Asked: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
+		}},
+		"child": {Purposes: []string{notice.Sales}, Ask: &consent.Ask{Kind: consent.AskParent, Notice: "privacy", Version: 3, Language: "en", State: "open"}},
+		"late":  {Ask: &consent.Ask{State: "expired", Language: "en"}},
+	}}
+	return b, Letters(Deps{Name: func(context.Context) string { return "Shop" }, Logger: slog.New(slog.DiscardHandler)}, b)
+}
+
+func call(h http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}
+
+func TestW14_OneClickWithdrawsWithoutSessionAndLookingDoesNot(t *testing.T) {
+	b, h := newBook()
+	for _, method := range []string{"GET", "HEAD"} {
+		w := call(h, method, "/privacy/l/mine", "")
+		if w.Code != 200 || len(b.withdrawn) != 0 {
+			t.Fatalf("%s: %d, %d withdrawals", method, w.Code, len(b.withdrawn))
+		}
+	}
+	page := call(h, "GET", "/privacy/l/mine", "").Body.String()
+	if n := strings.Count(page, "<button"); n != 1 {
+		t.Errorf("the page has %d buttons", n)
+	}
+	title := notice.DefaultPurposes()[6].Texts["en"].Title
+	if !strings.Contains(page, title) {
+		t.Errorf("the page does not name what is withdrawn (%s)", title)
+	}
+	// As a mail provider sends it: no cookie, no origin; and as a web mail page might, from elsewhere.
+	for _, headers := range [][]string{nil, {"Origin", "https://mail.example", "Sec-Fetch-Site", "cross-site"}} {
+		w := call(h, "POST", "/privacy/l/mine", "List-Unsubscribe=One-Click", headers...)
+		if w.Code != 200 || w.Header().Get("Location") != "" || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("one click: %d %v", w.Code, w.Header())
+		}
+	}
+	multi := "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
+	if w := call(h, "POST", "/privacy/l/mine", multi, "Content-Type", "multipart/form-data; boundary=x"); w.Code != 200 {
+		t.Errorf("as multipart/form-data: %d", w.Code)
+	}
+	if w := call(h, "POST", "/privacy/l/mine", "do=withdraw&lang=de"); w.Code != 200 || !strings.Contains(w.Body.String(), "Sie haben widerrufen") {
+		t.Errorf("the button: %d", w.Code)
+	}
+	if len(b.withdrawn) != 4 {
+		t.Errorf("%d withdrawals", len(b.withdrawn))
+	}
+	for _, body := range []string{"x=y", "List-Unsubscribe=Maybe", "do=erase"} {
+		if w := call(h, "POST", "/privacy/l/mine", body); w.Code != 400 {
+			t.Errorf("%s: %d", body, w.Code)
+		}
+	}
+	if w := call(h, "POST", "/privacy/l/gone", "List-Unsubscribe=One-Click"); w.Code != 200 {
+		t.Errorf("of somebody erased: %d", w.Code)
+	}
+	if w := call(h, "POST", "/privacy/l/forged", "List-Unsubscribe=One-Click"); w.Code != 404 {
+		t.Errorf("forged: %d", w.Code)
+	}
+	b.err = errors.New("broken")
+	if w := call(h, "GET", "/privacy/l/mine", ""); w.Code != 500 {
+		t.Errorf("broken: %d", w.Code)
+	}
+}
+
+func TestALetterIsConfirmedByAButtonAndNotByLooking(t *testing.T) {
+	b, h := newBook()
+	w := call(h, "GET", "/privacy/l/ask", "")
+	page := w.Body.String()
+	if w.Code != 200 || w.Header().Get("Content-Language") != "de" || len(b.confirmed) != 0 {
+		t.Fatalf("%d in %s, %d confirmed", w.Code, w.Header().Get("Content-Language"), len(b.confirmed))
+	}
+	for _, want := range []string{`href="/probity/v1/notices/privacy/3/de"`, "29. November 2026", "Ja, ich willige ein"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if w := call(h, "POST", "/privacy/l/ask", "List-Unsubscribe=One-Click"); w.Code != 200 || len(b.confirmed) != 0 {
+		t.Error("one click confirmed")
+	}
+	if w := call(h, "POST", "/privacy/l/ask", "do=confirm"); w.Code != 200 || len(b.confirmed) != 1 || !strings.Contains(w.Body.String(), `value="withdraw"`) {
+		t.Errorf("the button: %d, %d confirmed", w.Code, len(b.confirmed))
+	}
+	if w := call(h, "GET", "/privacy/l/child", ""); !strings.Contains(w.Body.String(), "parental responsibility") {
+		t.Error("a parent is not told what the button means")
+	}
+	if w := call(h, "GET", "/privacy/l/late", ""); w.Code != 200 || strings.Contains(w.Body.String(), "<button") {
+		t.Error("an expired question has a button")
+	}
+}
+
+func TestEveryLanguageOfLinksSaysTheSame(t *testing.T) {
+	frame := loadWords()
+	all := linkWords()
+	if all["en"] == nil || all["de"] == nil {
+		t.Fatal("English or German is missing")
+	}
+	want := slices.Sorted(maps.Keys(all["en"]))
+	place := regexp.MustCompile(`\{\d\}`)
+	for lang, w := range all {
+		if got := slices.Sorted(maps.Keys(w)); !slices.Equal(got, want) {
+			t.Errorf("%s and en have different keys", lang)
+		}
+		for key, text := range w {
+			got, want := place.FindAllString(text, -1), place.FindAllString(all["en"][key], -1)
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) || strings.TrimSpace(text) == "" {
+				t.Errorf("%s: %s fills in %v, en %v", lang, key, got, want)
+			}
+		}
+		if len(w) <= len(frame[lang]) {
+			t.Errorf("%s has no words of its own", lang)
+		}
+	}
+	used := regexp.MustCompile(`\bt "([a-z.]+)"`)
+	data, err := linkFiles.ReadFile("links/pages.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range used.FindAllStringSubmatch(string(data), -1) {
+		if _, ok := all["en"][m[1]]; !ok {
+			t.Errorf("the pages use %q, which no language has", m[1])
+		}
+	}
+}
+
+func TestALetterSaysWhoAsksForWhatAndAdvertisesNothing(t *testing.T) {
+	for _, kind := range []string{consent.AskOptIn, consent.AskParent} {
+		for _, lang := range []string{"en", "de", "xx"} {
+			l := WriteLetter(kind, lang, "Shop", []string{"Offers", "Advice"}, "https://shop.example/privacy/l/abc")
+			if strings.Count(l.Text, "https://") != 1 || !strings.Contains(l.Text, "– Offers\n– Advice") || !strings.Contains(l.Subject, "Shop") || strings.Contains(l.Text, "{") {
+				t.Errorf("%s in %s: %+v", kind, lang, l)
+			}
+		}
+	}
+}
