@@ -51,6 +51,7 @@ func TestStaffSeeHowPeopleAnswerAndThatItCanBeProved(t *testing.T) {
 	}
 	staff.Open(p.base + "/console/consent/ledger")
 	staff.Press("button[data-testid=audit]")
+	staff.Until("location.hash == '#audit' && document.readyState == 'complete'")
 	staff.Visible("[data-testid=audited] .tag.good")
 
 	for _, scheme := range []string{"light", "dark"} {

@@ -253,10 +253,26 @@ func (b *Tab) Visible(selector string) {
 	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
 }
 
-// Until waits until the expression is true on the page, or on the one that replaces it meanwhile.
+// Until waits until the expression is true on the page, or on the one that replaces it meanwhile. It asks
+// anew every few seconds: a page that goes into the history takes a question with it and never answers.
 func (b *Tab) Until(expression string) {
 	b.T.Helper()
-	b.again("wait for "+expression, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingTimeout(Patience), chromedp.WithPollingInterval(20*time.Millisecond)))
+	const once = 3 * time.Second
+	ctx, cancel := context.WithTimeout(b.Context, Patience)
+	defer cancel()
+	step := chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingTimeout(Patience), chromedp.WithPollingInterval(20*time.Millisecond))
+	for {
+		attempt, end := context.WithTimeout(ctx, once)
+		err := chromedp.Do(attempt, step)
+		unanswered := attempt.Err() != nil
+		end()
+		if err == nil {
+			return
+		}
+		if replaced := strings.Contains(err.Error(), "(-32000)"); !replaced && !unanswered || ctx.Err() != nil {
+			b.Fatal(fmt.Errorf("wait for %s: %w", expression, err))
+		}
+	}
 }
 
 // Reload loads the page again and again until the expression is true on it.

@@ -23,6 +23,8 @@ const API = '/probity/v1/'
 let view: View | undefined
 let opening = false
 let delivering = false
+/** The visitor has answered on this page: where nothing can be remembered, nobody is asked again at once. */
+let answered = false
 let styled: Promise<unknown> | undefined
 /** Receipt of the choice made on this page; the only one that a refusal has. */
 let receipt: unknown
@@ -42,7 +44,7 @@ export default async (page: Page, command?: string): Promise<void> => {
   if (command == 'lost') return mend(page)
   if (asking && page.valid_ && !granted().includes('measure')) return deliver(page)
   if (!asking) view?.close_()
-  if (view || opening) return
+  if (view || opening || (asking && answered)) return
   opening = true
   try {
     if (command == 'withdraw') {
@@ -82,7 +84,10 @@ const mend = async (page: Page): Promise<void> => {
   const held = Object.entries((await fetchState(page)).purposes || {})
   const given = held.filter(([, s]) => s.status == 'ConsentGiven').map(([p]) => p)
   if (given[0] || held.some(([, s]) => /Withdrawn|Refused|Objected/.test(s.status))) record(given, visitor())
-  else reset()
+  else {
+    reset()
+    answered = false
+  }
   // A server that refuses what it says is granted is not asked again on this page.
   if (!given.includes('measure')) page.apply_()
 }
@@ -153,6 +158,7 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
         record([])
         choose().catch(() => {})
       }
+      answered = true
       page.apply_()
       view?.close_()
       say(notice.labels['saved']!)
