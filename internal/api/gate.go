@@ -26,8 +26,8 @@ var gateTag = regexp.MustCompile(`\b[\w$]+\.currentScript\b`)
 // gets the same bytes.
 func (c *call) gate() error {
 	return c.sdkFile(gateFile, func(body []byte) ([]byte, error) {
-		if label := notice.DefaultTexts()[c.language()].Labels.Manage; label != "" {
-			quoted, err := json.Marshal(label)
+		if labels, ok := notice.DefaultLabels(c.language()); ok {
+			quoted, err := json.Marshal(labels.Manage)
 			if err != nil {
 				return nil, err
 			}

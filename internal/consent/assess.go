@@ -82,16 +82,6 @@ func (r *Room) DeclareAssessed(ctx context.Context, t id.Tenant, d Declaration, 
 	return r.Declare(ctx, t, d)
 }
 
-// ReviewsDue returns the declarations in force whose review date is past.
-func (r *Room) ReviewsDue(ctx context.Context, t id.Tenant) ([]Declared, error) {
-	all, err := r.Declarations(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	now := r.clk.Now()
-	return slices.DeleteFunc(all, func(d Declared) bool { return !d.Ended.IsZero() || d.Review.IsZero() || now.Before(d.Review) }), nil
-}
-
 // specialCategories are the words by which a purpose's categories of data name those of Art. 9(1).
 var specialCategories = []string{
 	"racial", "ethnic", "political", "religio", "philosophical", "trade-union", "genetic", "biometric", "health", "sex-life", "sexual",

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"probity/internal/id"
 	"probity/internal/store"
 )
 
@@ -59,40 +58,6 @@ func (r *Room) tally(ctx context.Context, tx *store.Tx, rec *Record, e *entry) e
 	return err
 }
 
-// Tallies returns what was counted from one day to another, both included, oldest first.
-func (r *Room) Tallies(ctx context.Context, t id.Tenant, from, to time.Time) ([]Tally, error) {
-	var out []Tally
-	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		rows, err := tx.Query(ctx, `
-			SELECT day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times
-			FROM consent_tally WHERE tenant_id = $1 AND day >= $2 AND day <= $3
-			ORDER BY day, kind, notice, version, language, deployment, component, viewport, dwell, effects`,
-			t, from.UTC().Format(time.DateOnly), to.UTC().Format(time.DateOnly))
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var one Tally
-			var effects string
-			if err := rows.Scan(&one.Day, &one.Kind, &one.Notice, &one.Version, &one.Language, &one.Deployment, &one.Component,
-				&one.Viewport, &one.Dwell, &effects, &one.Times); err != nil {
-				return err
-			}
-			if one.Effects, err = decodeEffects(effects); err != nil {
-				return err
-			}
-			out = append(out, one)
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return nil, unavailable(err, "read the counts of choices")
-	}
-	return out, nil
-}
-
 // Rate is how people answered about one purpose, within one group.
 type Rate struct {
 	Group     string // what the group has in common, such as "2" for a version
@@ -115,9 +80,6 @@ func (r Rate) Share() float64 {
 
 // FewerThan is the size below which a count is not shown: it could tell of single people.
 const FewerThan = 5
-
-// Small tells whether the group is too small to be shown.
-func (r Rate) Small() bool { return r.Choices() < FewerThan }
 
 // Rates groups tallies by what a function says of each, and sums them up by purpose. What people
 // answered counts where a notice was shown; a withdrawal counts under the notice that had been agreed

@@ -13,9 +13,6 @@ const (
 	LegitimateInterest Basis = "legitimate_interest" // 6(1)(f)
 )
 
-// Objectable tells whether a person can object to processing that rests on the basis (Art. 21(1)).
-func (b Basis) Objectable() bool { return b == PublicTask || b == LegitimateInterest }
-
 // Article returns the paragraph of the GDPR, such as "6(1)(a)", empty for an unknown basis.
 func (b Basis) Article() string {
 	switch b {

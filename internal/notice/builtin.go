@@ -79,6 +79,15 @@ func LanguageName(lang string) string {
 	return lang
 }
 
+// DefaultLabels returns the built-in labels of a language, and whether it is built in.
+func DefaultLabels(lang string) (Labels, bool) {
+	l := builtin()[Base(lang)]
+	if l == nil {
+		return Labels{}, false
+	}
+	return l.Text.Labels, true
+}
+
 // wordsOf returns what the linter knows of a language; nothing for one that is not built in.
 func wordsOf(lang string) lintWords {
 	if l := builtin()[Base(lang)]; l != nil {

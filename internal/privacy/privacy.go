@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -73,25 +74,27 @@ var staticFiles embed.FS
 type centre struct {
 	Deps
 	words map[string]words
-	pages map[string]*template.Template // by language
+	pages map[string]func() *template.Template // by language; made when first asked for: few of them are
 }
 
 // New returns the handler of everything below /privacy/.
 func New(d Deps) http.Handler {
-	c := &centre{Deps: d, words: loadWords(), pages: map[string]*template.Template{}}
+	c := &centre{Deps: d, words: loadWords(), pages: map[string]func() *template.Template{}}
 	var languages []language
 	for lang := range c.words {
 		languages = append(languages, language{lang, notice.LanguageName(lang)})
 	}
 	slices.SortFunc(languages, func(a, b language) int { return strings.Compare(a.Tag, b.Tag) })
 	for lang, w := range c.words {
-		c.pages[lang] = template.Must(template.New("").Funcs(template.FuncMap{
-			"t":         w.text,
-			"date":      w.date,
-			"lang":      func() string { return lang },
-			"languages": func() []language { return languages },
-			"own":       func() string { return notice.LanguageName(lang) },
-		}).ParseFS(templateFiles, "templates/*.html"))
+		c.pages[lang] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.New("").Funcs(template.FuncMap{
+				"t":         w.text,
+				"date":      w.date,
+				"lang":      func() string { return lang },
+				"languages": func() []language { return languages },
+				"own":       func() string { return notice.LanguageName(lang) },
+			}).ParseFS(templateFiles, "templates/*.html"))
+		})
 	}
 	static, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -218,7 +221,7 @@ func (v *visit) show(status int, name, title string, body any) error {
 	if status >= 400 {
 		p.Path = "/privacy/" // whatever was asked for is not repeated
 	}
-	if err := v.pages[v.lang].ExecuteTemplate(&out, name, p); err != nil {
+	if err := v.pages[v.lang]().ExecuteTemplate(&out, name, p); err != nil {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -60,7 +60,7 @@ func (identities) Erase(context.Context, *store.Tx, []id.Subject) ([]Count, erro
 // Consents is what the consent room holds. *consent.Room satisfies it.
 type Consents interface {
 	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
-	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
+	Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (*verify.Bundle, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
 }
@@ -107,7 +107,6 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 	if err != nil {
 		return nil, err
 	}
-	var proofs *verify.Bundle
 	for _, rec := range records {
 		c := choice{
 			At: stamp(rec.At), Device: rec.Subject, What: rec.Kind, How: rec.Source, Purposes: map[string]string{}, Record: rec.ID, Ledger: rec.Ledger,
@@ -119,14 +118,6 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 			c.Purposes[e.Purpose] = string(e.Status)
 		}
 		list = append(list, c)
-		receipt, err := s.room.Receipt(ctx, t, rec.Subject, rec.ID)
-		if err != nil {
-			return nil, err
-		}
-		if proofs == nil {
-			proofs = verify.NewBundle(receipt.VerifierKey)
-		}
-		proofs.Receipts = append(proofs.Receipts, *receipt)
 	}
 	sections := []Section{
 		{
@@ -138,7 +129,11 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 			About: "Each time you agreed, refused, withdrew or objected, and which text you were shown.", Provided: true, Data: list,
 		},
 	}
-	if proofs != nil {
+	if len(records) > 0 {
+		proofs, err := s.room.Bundle(ctx, t, subjects)
+		if err != nil {
+			return nil, err
+		}
 		sections = append(sections, Section{
 			File: "consent/receipts", Title: "Proofs of your choices",
 			About: "Signed receipts with the exact text you were shown. The program probity checks them without asking us: probity verify FILE.",
