@@ -342,6 +342,14 @@ func TestW5_APageThatWaitsInTheHistoryStopsWhenItComesBack(t *testing.T) {
 			if rest != "consent.required/0/probity_choice" {
 				t.Errorf("the page that came back tells %q", rest)
 			}
+			b.site.desk.mu.Lock()
+			withdrawn := slices.IndexFunc(b.site.desk.requests, func(r request) bool { return strings.HasSuffix(r.path, "/withdraw") })
+			for _, r := range b.site.desk.requests[withdrawn+1:] {
+				if strings.HasSuffix(r.path, "/live") {
+					t.Error("the page that came back asked for offers with the id that was withdrawn")
+				}
+			}
+			b.site.desk.mu.Unlock()
 			b.events("page_viewed", 2)
 			b.events("too_late", 0)
 		})

@@ -48,17 +48,13 @@ const page = {
   base_: new URL(script.src || data['host']!).origin,
   id_: data['deployment'],
   calls_: [] as Call[],
-  refused_: 0,
   apply_: apply,
 } as unknown as Page
 
 const call = (c: Call): unknown => {
   const name = c[0] == 'command' ? c[1] : c[0]
   // Behaviour before a choice is dropped, never queued.
-  if (!page.visitor_ && BEHAVIOUR.test(name as string)) {
-    page.refused_++
-    return REFUSED
-  }
+  if (!page.visitor_ && BEHAVIOUR.test(name as string)) return REFUSED
   if (page.run_) return page.run_(c)
   page.calls_.push(c)
   if (name == 'init') {

@@ -25,8 +25,6 @@ export interface Page {
    * and the arrival of the tracker. Once the tracker ran, only set-up calls stay, for the next start.
    */
   calls_: Call[]
-  /** Number of calls refused for want of consent. */
-  refused_: number
   /** Set by the tracker while it runs: handles one call. */
   run_?: ((call: Call) => unknown) | undefined
   /** Set by the tracker while it runs: stops it at once. */

@@ -60,7 +60,8 @@ const start = async (page: Page): Promise<void> => {
   page.stop_ = stop
   running = channel.onmessage = look
   look()
-  listen(signal, 'storage pageshow', look)
+  // A page that comes back from the history is told first that it is visible: before the live stream opens again.
+  listen(signal, 'storage visibilitychange pageshow', look)
   offerWayOut(signal)
 
   const keys = (await ask(page, '/probity/v1/deployments/' + page.id_ + '/config', undefined, signal).then((r) => r.json(), () => ({}))) as Keys
@@ -86,10 +87,7 @@ const start = async (page: Page): Promise<void> => {
   }
   /** Queues an event if its purpose is granted, else says why not. Fields that the page maps to traits go along if identity is granted. */
   const add = (purpose: string, event: Partial<Event> & { name: string }, mapper?: Mapping[], value = (field: string): unknown => event.attributes?.[field]): string | undefined => {
-    if (!allowed(purpose)) {
-      page.refused_++
-      return REFUSED
-    }
+    if (!allowed(purpose)) return REFUSED
     const traits = scalars(event.traits)
     if (allowed('identity')) for (const m of [...mapping, ...(mapper || [])]) traits[m.traitName] ??= value(m.fieldName)
     last = { seq: ++seq, at: new Date().toISOString(), title: mask(document.title), ...minimise(location.href, keys), ...event, attributes: scalars(event.attributes), traits: scalars(traits) }
