@@ -196,10 +196,28 @@ func (r *rooms) tenants(ctx context.Context) ([]id.Tenant, error) {
 func (r *rooms) organisationName(ctx context.Context) string {
 	o, err := r.org.Organisation(ctx, r.tenant)
 	if err != nil {
-		return "the operator of this website"
+		return unnamed
 	}
 	return o.Name
 }
+
+// controllerName is how the pages that links in letters lead to call the organisation the letter came
+// from. A link that is none of ours is answered in the name of the installation.
+func (r *rooms) controllerName(ctx context.Context, t id.Tenant) string {
+	if t.IsZero() {
+		return r.organisationName(ctx)
+	}
+	if name, err := r.consent.Controller(ctx, t); err == nil && name != "" {
+		return name
+	}
+	if o, err := r.org.Organisation(ctx, t); err == nil {
+		return o.Name
+	}
+	return unnamed
+}
+
+// unnamed is how an organisation is called that can't be looked up.
+const unnamed = "the operator of this website"
 
 func (r *rooms) mayPredict(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool {
 	ok, err := r.consent.Learnable(ctx, t, s, purpose, collect.PurposeMeasure, collect.PurposeActions)

@@ -89,7 +89,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	mux.Handle("/privacy/", privacy.New(privacy.Deps{
 		Tenant: r.tenant, Name: r.organisationName, Subjects: r.subjects, Consent: r.consent, Rights: r.rights, Logger: log,
 	}))
-	mux.Handle("/privacy/l/", privacy.Letters(privacy.Deps{Tenant: r.tenant, Name: r.organisationName, Logger: log}, r.consent))
+	mux.Handle("/privacy/l/", privacy.Letters(r.consent, r.controllerName, log))
 	mux.Handle("/console/", console.New(console.Deps{
 		Staff: r.org, Sessions: r.org.Sessions(), Journey: r.journey.For(r.consent), Predict: r.predict, Consent: r.consent, Notices: r.consent,
 		Subjects: r.subjects, Rights: r.rights, Bus: r.stream, Clock: r.clock, Logger: log,

@@ -117,3 +117,24 @@ func (r *Room) Published(ctx context.Context, t id.Tenant, version int, lang str
 	n := e.Notice
 	return &n, nil
 }
+
+// Controller returns how the newest notice names the organisation, empty if it does not.
+func (r *Room) Controller(ctx context.Context, t id.Tenant) (name string, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		name = ""
+		v, err := scanVersion(tx.QueryRow(ctx, `
+			SELECT `+versionColumns+` FROM consent_version
+			WHERE tenant_id = $1 AND id = $2 ORDER BY version DESC LIMIT 1`, t, notice.ID))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			name = v.Draft.Facts.Controller
+		}
+		return err
+	})
+	if err != nil {
+		return "", unavailable(err, "read who the controller is")
+	}
+	return name, nil
+}

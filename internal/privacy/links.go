@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -64,9 +65,11 @@ func linkWords() map[string]words {
 // the address is all the credential there is, so a request from another site can do no more than the
 // link itself.
 type letters struct {
-	Deps
-	words map[string]words
-	pages map[string]*template.Template
+	links  Links
+	name   func(ctx context.Context, t id.Tenant) string
+	logger *slog.Logger
+	words  map[string]words
+	pages  map[string]*template.Template
 }
 
 // Letters returns the handler of /privacy/l/{token}.
@@ -74,8 +77,11 @@ type letters struct {
 // A GET shows what the link is about and changes nothing, because programs open the links of letters
 // before people do. A POST acts: "List-Unsubscribe=One-Click" in the body withdraws as RFC 8058 wants
 // it, at once, without session or redirect; so does "do=withdraw", and "do=confirm" confirms.
-func Letters(d Deps, links Links) http.Handler {
-	l := &letters{Deps: d, words: linkWords(), pages: map[string]*template.Template{}}
+//
+// name is how the pages call the organisation that a link belongs to; it is asked with the zero tenant
+// for a link that is none of ours.
+func Letters(links Links, name func(ctx context.Context, t id.Tenant) string, logger *slog.Logger) http.Handler {
+	l := &letters{links: links, name: name, logger: logger, words: linkWords(), pages: map[string]*template.Template{}}
 	var languages []language
 	for _, lang := range slices.Sorted(maps.Keys(l.words)) {
 		languages = append(languages, language{lang, notice.LanguageName(lang)})
@@ -90,39 +96,39 @@ func Letters(d Deps, links Links) http.Handler {
 		}).ParseFS(templateFiles, "templates/*.html")).ParseFS(linkFiles, "links/*.html"))
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /privacy/l/{token}", func(w http.ResponseWriter, r *http.Request) { l.show(w, r, links) })
-	mux.HandleFunc("POST /privacy/l/{token}", func(w http.ResponseWriter, r *http.Request) { l.act(w, r, links) })
+	mux.HandleFunc("GET /privacy/l/{token}", l.show)
+	mux.HandleFunc("POST /privacy/l/{token}", l.act)
 	return mux
 }
 
 // show tells what the link is about.
-func (l *letters) show(w http.ResponseWriter, r *http.Request, links Links) {
-	about, err := links.OpenLink(r.Context(), r.PathValue("token"))
+func (l *letters) show(w http.ResponseWriter, r *http.Request) {
+	about, err := l.links.OpenLink(r.Context(), r.PathValue("token"))
 	if err != nil {
 		l.refuse(w, r, err)
 		return
 	}
-	l.about(w, r, links, about, false)
+	l.about(w, r, about, false)
 }
 
-func (l *letters) about(w http.ResponseWriter, r *http.Request, links Links, about *consent.Linked, confirmed bool) {
+func (l *letters) about(w http.ResponseWriter, r *http.Request, about *consent.Linked, confirmed bool) {
 	lang := l.language(r, about)
 	if about.Ask != nil && about.Ask.State == "expired" {
-		l.tell(w, r, lang, http.StatusOK, "optin.expired")
+		l.tell(w, r, about.Tenant, lang, http.StatusOK, "optin.expired")
 		return
 	}
 	open := about.Ask != nil && about.Ask.State == "open"
 	if about.Subject.IsZero() && !open {
-		l.tell(w, r, lang, http.StatusOK, "link.nothing")
+		l.tell(w, r, about.Tenant, lang, http.StatusOK, "link.nothing")
 		return
 	}
-	purposes, err := purposesOf(r.Context(), links, about, lang)
+	purposes, err := purposesOf(r.Context(), l.links, about, lang)
 	if err != nil {
 		l.refuse(w, r, err)
 		return
 	}
 	if !open {
-		l.page(w, r, lang, http.StatusOK, "link", "link.title", map[string]any{"Purposes": purposes, "Confirmed": confirmed})
+		l.page(w, r, about.Tenant, lang, http.StatusOK, "link", "link.title", map[string]any{"Purposes": purposes, "Confirmed": confirmed})
 		return
 	}
 	ask := about.Ask
@@ -131,7 +137,7 @@ func (l *letters) about(w http.ResponseWriter, r *http.Request, links Links, abo
 		title = "parent.title"
 	}
 	text := "/probity/v1/notices/" + url.PathEscape(ask.Notice) + "/" + strconv.Itoa(ask.Version) + "/" + url.PathEscape(ask.Language)
-	l.page(w, r, lang, http.StatusOK, "ask", title, map[string]any{
+	l.page(w, r, about.Tenant, lang, http.StatusOK, "ask", title, map[string]any{
 		"Purposes": purposes, "Parent": ask.Kind == consent.AskParent, "Notice": text, "Until": ask.Asked.Add(consent.AskLife),
 	})
 }
@@ -156,12 +162,12 @@ func purposesOf(ctx context.Context, links Links, about *consent.Linked, lang st
 }
 
 // act withdraws or confirms.
-func (l *letters) act(w http.ResponseWriter, r *http.Request, links Links) {
+func (l *letters) act(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
 	token := r.PathValue("token")
 	switch {
 	case r.PostFormValue("List-Unsubscribe") == "One-Click" || r.PostFormValue("do") == "withdraw":
-		about, _, err := links.WithdrawLink(r.Context(), token)
+		about, _, err := l.links.WithdrawLink(r.Context(), token)
 		if err != nil {
 			l.refuse(w, r, err)
 			return
@@ -170,14 +176,14 @@ func (l *letters) act(w http.ResponseWriter, r *http.Request, links Links) {
 		if about.Subject.IsZero() {
 			key = "link.nothing"
 		}
-		l.tell(w, r, l.language(r, about), http.StatusOK, key)
+		l.tell(w, r, about.Tenant, l.language(r, about), http.StatusOK, key)
 	case r.PostFormValue("do") == "confirm":
-		about, _, err := links.Confirm(r.Context(), token)
+		about, _, err := l.links.Confirm(r.Context(), token)
 		if err != nil {
 			l.refuse(w, r, err)
 			return
 		}
-		l.about(w, r, links, about, true)
+		l.about(w, r, about, true)
 	default:
 		l.refuse(w, r, fail.Field("do", "the body says neither List-Unsubscribe=One-Click nor do=withdraw nor do=confirm"))
 	}
@@ -203,28 +209,32 @@ func (l *letters) language(r *http.Request, about *consent.Linked) string {
 // refuse says in words what is wrong. Nothing personal is logged: not even the token.
 func (l *letters) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	lang := l.language(r, nil)
+	var t id.Tenant // whose link it is; zero: none of ours
+	if about, err := l.links.OpenLink(r.Context(), r.PathValue("token")); err == nil {
+		t = about.Tenant
+	}
 	switch fail.KindOf(err) {
 	case fail.NotFound:
-		l.tell(w, r, lang, http.StatusNotFound, "link.bad")
+		l.tell(w, r, t, lang, http.StatusNotFound, "link.bad")
 	case fail.Gone:
-		l.tell(w, r, lang, http.StatusGone, "optin.expired")
+		l.tell(w, r, t, lang, http.StatusGone, "optin.expired")
 	case fail.Invalid, fail.TooLarge:
-		l.page(w, r, lang, http.StatusBadRequest, "error", "error.title", "error.invalid")
+		l.page(w, r, t, lang, http.StatusBadRequest, "error", "error.title", "error.invalid")
 	case fail.Unavailable:
 		w.Header().Set("Retry-After", "5")
-		l.page(w, r, lang, http.StatusServiceUnavailable, "error", "error.title", "error.busy")
+		l.page(w, r, t, lang, http.StatusServiceUnavailable, "error", "error.title", "error.busy")
 	default:
-		l.Logger.Error("a page of a link failed", "error", err)
-		l.page(w, r, lang, http.StatusInternalServerError, "error", "error.title", "error.internal")
+		l.logger.Error("a page of a link failed", "error", err)
+		l.page(w, r, t, lang, http.StatusInternalServerError, "error", "error.title", "error.internal")
 	}
 }
 
 // tell shows one sentence under its title.
-func (l *letters) tell(w http.ResponseWriter, r *http.Request, lang string, status int, key string) {
-	l.page(w, r, lang, status, "told", key+".title", key)
+func (l *letters) tell(w http.ResponseWriter, r *http.Request, t id.Tenant, lang string, status int, key string) {
+	l.page(w, r, t, lang, status, "told", key+".title", key)
 }
 
-func (l *letters) page(w http.ResponseWriter, r *http.Request, lang string, status int, name, title string, body any) {
+func (l *letters) page(w http.ResponseWriter, r *http.Request, t id.Tenant, lang string, status int, name, title string, body any) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -232,8 +242,8 @@ func (l *letters) page(w http.ResponseWriter, r *http.Request, lang string, stat
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	var out strings.Builder
-	if err := l.pages[lang].ExecuteTemplate(&out, name, page{Title: title, Name: l.Name(r.Context()), Path: r.URL.Path, Body: body}); err != nil {
-		l.Logger.Error("a page of a link failed", "error", err)
+	if err := l.pages[lang].ExecuteTemplate(&out, name, page{Title: title, Name: l.name(r.Context(), t), Path: r.URL.Path, Body: body}); err != nil {
+		l.logger.Error("a page of a link failed", "error", err)
 		http.Error(w, "The page could not be shown.", http.StatusInternalServerError)
 		return
 	}

@@ -69,7 +69,40 @@ func newBook() (*book, http.Handler) {
 		"child": {Purposes: []string{notice.Sales}, Ask: &consent.Ask{Kind: consent.AskParent, Notice: "privacy", Version: 3, Language: "en", State: "open"}},
 		"late":  {Ask: &consent.Ask{State: "expired", Language: "en"}},
 	}}
-	return b, Letters(Deps{Name: func(context.Context) string { return "Shop" }, Logger: slog.New(slog.DiscardHandler)}, b)
+	return b, Letters(b, nameOf, slog.New(slog.DiscardHandler))
+}
+
+// another is an organisation that shares the installation with others.
+var another = id.Tenant{7}
+
+func nameOf(_ context.Context, t id.Tenant) string {
+	if t == another {
+		return "Harbour Books"
+	}
+	return "Shop"
+}
+
+func TestThePageOfALinkNamesTheOrganisationTheLetterCameFrom(t *testing.T) {
+	b, h := newBook()
+	for token, l := range b.links {
+		l.Tenant = another
+		bodies := []string{"", "List-Unsubscribe=One-Click", "do=confirm", "do=nothing"}
+		if l.Ask == nil {
+			bodies = []string{"", "do=withdraw", "do=nothing"}
+		}
+		for _, body := range bodies {
+			method := "POST"
+			if body == "" {
+				method = "GET"
+			}
+			if page := call(h, method, "/privacy/l/"+token, body).Body.String(); !strings.Contains(page, "Harbour Books") || strings.Contains(page, "Shop") {
+				t.Errorf("%s %s %q does not name the letter's own organisation", method, token, body)
+			}
+		}
+	}
+	if page := call(h, "GET", "/privacy/l/forged", "").Body.String(); !strings.Contains(page, "Shop") || strings.Contains(page, "Harbour Books") {
+		t.Error("a link that is none of ours is answered in the name of an organisation that has nothing to do with it")
+	}
 }
 
 func call(h http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
