@@ -272,7 +272,7 @@ func (c *call) invalidateAll() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, map[string]any{"ended": endedOf(made), "more": len(made) == batch})
+	return c.reply(http.StatusOK, map[string]any{"ended": endedOf(made), "more": len(made) > 0})
 }
 
 type declaration struct {

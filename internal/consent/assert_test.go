@@ -14,10 +14,12 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/ledger"
 	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
+	"probity/internal/vault"
 	"probity/verify"
 )
 
@@ -319,7 +321,7 @@ func TestL27_AnInvalidatedConsentShutsTheGateAndLeavesAnEntry(t *testing.T) {
 	})
 }
 
-func TestAllConsentsOfOneVersionInOneLanguageCanBeInvalidated(t *testing.T) {
+func TestL27_AllConsentsOfOneVersionInOneLanguageCanBeInvalidatedAndTheSumIsAnEntry(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		french := func() *consent.Outcome {
@@ -355,6 +357,35 @@ func TestAllConsentsOfOneVersionInOneLanguageCanBeInvalidated(t *testing.T) {
 		}
 		if total != 2 || w.open(t, fr[0].Subject, notice.Measure) || w.open(t, fr[1].Subject, notice.Measure) || !w.open(t, en.Subject, notice.Measure) {
 			t.Errorf("%d consents were revoked", total)
+		}
+		// One entry a call says how many, why and by whom, and names nobody.
+		sums, ended := 0, 0
+		for n := range int64(w.count(t, "ledger_entry")) {
+			r, err := w.ledger.Receipt(t.Context(), w.tenant, n, func([]byte) ([]byte, error) { return nil, vault.ErrNoKey })
+			if err != nil {
+				continue // sealed for somebody
+			}
+			entry := w.verified(t, r)
+			if entry["type"] != ledger.OverrideMade {
+				continue
+			}
+			sums++
+			ended += int(entry["count"].(float64))
+			if entry["what"] != ledger.ConsentRevoked || entry["reason"] != void.Reason || entry["actor"] != "staff:42" {
+				t.Errorf("the sum is %v", entry)
+			}
+			text, err := json.Marshal(entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range fr {
+				if strings.Contains(string(text), o.Subject.String()) || strings.Contains(string(text), o.RecordID.String()) {
+					t.Errorf("the sum names somebody: %s", text)
+				}
+			}
+		}
+		if sums != 1 || ended != total {
+			t.Errorf("%d sums of %d consents", sums, ended)
 		}
 		history, err := w.History(t.Context(), w.tenant, []id.Subject{gone.Subject})
 		if err != nil || len(history) != 2 {

@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (r *Room) VoidRecord(ctx context.Context, t id.Tenant, record uuid.UUID, v 
 	if err != nil {
 		return nil, unavailable(err, "read a record of consent")
 	}
-	return r.void(ctx, t, []Record{old}, v)
+	return r.void(ctx, t, []Record{old}, v, nil)
 }
 
 // Which selects records by what was shown, where and when. Empty fields select all.
@@ -67,7 +68,9 @@ type Which struct {
 
 // VoidAll ends the grants of all records that were made under a notice, such as those of version 3 in
 // French, at most limit at a time; call it again until it returns none. Each ending is an entry with the
-// reason and who decided it.
+// reason and who decided it. One more entry of each call sums them up without naming anybody: what was
+// selected, how many consents ended, why, and who decided it. It is written in their transaction, so that
+// the sums and the endings can't disagree.
 func (r *Room) VoidAll(ctx context.Context, t id.Tenant, which Which, v Void, limit int) ([]Record, error) {
 	if err := v.check(); err != nil {
 		return nil, err
@@ -89,8 +92,7 @@ func (r *Room) VoidAll(ctx context.Context, t id.Tenant, which Which, v Void, li
 	if !which.From.IsZero() {
 		from = which.From.UnixMicro()
 	}
-	var made []Record
-	for after := int64(-1); len(made) < limit; {
+	for after := int64(-1); ; {
 		var found []Record
 		err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 			found = nil
@@ -100,7 +102,7 @@ func (r *Room) VoidAll(ctx context.Context, t id.Tenant, which Which, v Void, li
 					AND ($7 = 0 OR version = $7) AND ($8 = '' OR language = $8) AND ($9 = 0 OR deployment = $10) AND ledger > $11
 				ORDER BY ledger LIMIT $12`,
 				t, ledger.ConsentGiven, ledger.ConsentImported, which.Notice, from, to, which.Version, which.Language,
-				boolInt(which.Deployment != uuid.Nil), which.Deployment, after, limit-len(made))
+				boolInt(which.Deployment != uuid.Nil), which.Deployment, after, limit)
 			if err != nil {
 				return err
 			}
@@ -115,19 +117,16 @@ func (r *Room) VoidAll(ctx context.Context, t id.Tenant, which Which, v Void, li
 			return rows.Err()
 		})
 		if err != nil {
-			return made, unavailable(err, "look for records of consent")
+			return nil, unavailable(err, "look for records of consent")
 		}
 		if len(found) == 0 {
-			return made, nil
+			return nil, nil
 		}
 		after = found[len(found)-1].Ledger
-		some, err := r.void(ctx, t, found, v)
-		if err != nil {
+		if made, err := r.void(ctx, t, found, v, &which); err != nil || len(made) > 0 {
 			return made, err
 		}
-		made = append(made, some...)
 	}
-	return made, nil
 }
 
 func boolInt(b bool) int64 {
@@ -137,8 +136,9 @@ func boolInt(b bool) int64 {
 	return 0
 }
 
-// void writes one record for each of the old ones that still grants something.
-func (r *Room) void(ctx context.Context, t id.Tenant, old []Record, v Void) ([]Record, error) {
+// void writes one record for each of the old ones that still grants something, and the sum of what was
+// selected if more than one record was meant.
+func (r *Room) void(ctx context.Context, t id.Tenant, old []Record, v Void, which *Which) ([]Record, error) {
 	set, err := r.tenant(ctx, t)
 	if err != nil {
 		return nil, err
@@ -167,12 +167,57 @@ func (r *Room) void(ctx context.Context, t id.Tenant, old []Record, v Void) ([]R
 			o, d := &old[i], denials[i]
 			tx.AfterCommit(func() { r.gate.release(t, []id.Subject{o.Subject}, d) })
 		}
-		return nil
+		if which == nil || len(made) == 0 {
+			return nil
+		}
+		return r.sumUp(ctx, tx, made, v, which)
 	})
 	if err != nil {
 		return nil, unavailable(err, "end a consent; it stays closed here, but try again")
 	}
 	return made, nil
+}
+
+// sumUp is the entry that tells how many consents an override of the controller ended, and names nobody.
+func (r *Room) sumUp(ctx context.Context, tx *store.Tx, made []Record, v Void, which *Which) error {
+	selected := map[string]any{"notice": which.Notice}
+	if which.Version > 0 {
+		selected["version"] = which.Version
+	}
+	if which.Language != "" {
+		selected["language"] = which.Language
+	}
+	if which.Deployment != uuid.Nil {
+		selected["site"] = which.Deployment.String()
+	}
+	if !which.From.IsZero() {
+		selected["from"] = which.From.UTC().Format(timeFormat)
+	}
+	if !which.To.IsZero() {
+		selected["to"] = which.To.UTC().Format(timeFormat)
+	}
+	purposes := map[string]int{}
+	for _, rec := range made {
+		for _, ef := range rec.Effects {
+			purposes[ef.Purpose]++
+		}
+	}
+	payload, err := json.Marshal(map[string]any{
+		"schema":      "probity/override/1",
+		"type":        ledger.OverrideMade,
+		"what":        made[0].Kind,
+		"selected":    selected,
+		"count":       len(made),
+		"purposes":    purposes,
+		"reason":      v.Reason,
+		"actor":       v.Actor,
+		"server_time": r.clk.Now().UTC().Format(timeFormat),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = r.ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.OverrideMade, Payload: payload})
+	return err
 }
 
 func grants(rec *Record) []string {
