@@ -333,6 +333,11 @@ func TestF8_AChildNeedsAParentAndBothCanTakeItBack(t *testing.T) {
 		if _, err := w.Choose(t.Context(), w.tenant, w.choice(t, nil)); err != nil {
 			t.Errorf("a refusal needs an age: %v", err)
 		}
+		// The gate stands when the room has looked at the log again and found nothing new.
+		w.fake.Advance(2 * consent.CacheLife)
+		if _, err := w.Choose(t.Context(), w.tenant, w.choice(t, nil, notice.Measure)); !fail.Is(err, fail.Invalid) {
+			t.Errorf("without an age, a second later: %v", err)
+		}
 		birthday := noon.Add(30 * 24 * time.Hour)
 		visitor, err := w.AskParent(t.Context(), w.tenant, consent.Child{
 			Deployment: site, Nonce: w.nonce(t), Purposes: []string{notice.Measure}, Parent: "mum@example.org",

@@ -41,6 +41,7 @@ func (s *settings) unchanged(now time.Time, upto int64) *settings {
 	return &settings{
 		loaded: s.loaded, checked: now, upto: upto,
 		purposes: s.purposes, notices: s.notices, declarations: s.declarations,
+		ageGates: s.ageGates, config: s.config,
 	}
 }
 
