@@ -298,7 +298,7 @@ func (c *call) declarations() error {
 	for _, d := range all {
 		one := declaration{
 			RecordID: d.Record, Basis: string(d.Basis), Purposes: d.Purposes, Text: d.Assessment, Assessment: d.Detail,
-			Declared: d.At, Ledger: d.Ledger, ReviewDue: d.Ended.IsZero() && !d.Review.IsZero() && !now.Before(d.Review),
+			Declared: d.At, Ledger: d.Ledger, ReviewDue: d.ReviewDue(now),
 		}
 		if d.Deployment != uuid.Nil {
 			one.Deployment = &d.Deployment
@@ -322,7 +322,7 @@ func (c *call) declare() error {
 		return err
 	}
 	record, err := c.api.Consent.DeclareAssessed(c.Context(), c.who.Tenant, consent.Declaration{
-		Deployment: body.Deployment, Basis: body.Basis, Purposes: body.Purposes,
+		Deployment: body.Deployment, Basis: body.Basis, Purposes: body.Purposes, By: c.actor(),
 	}, body.Assessment)
 	if err != nil {
 		return err
@@ -338,7 +338,7 @@ func (c *call) endDeclaration() error {
 	if err := c.decode(&struct{}{}); err != nil {
 		return err
 	}
-	if err := c.api.Consent.EndDeclaration(c.Context(), c.who.Tenant, record.String()); err != nil {
+	if err := c.api.Consent.EndDeclaration(c.Context(), c.who.Tenant, record.String(), c.actor()); err != nil {
 		return err
 	}
 	return c.empty()

@@ -112,7 +112,7 @@ func TestAnEndedDeclarationIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, _ := h.consent.Declarations(t.Context(), h.tenant)
-	if err := h.consent.EndDeclaration(t.Context(), h.tenant, all[0].Record.String()); err != nil {
+	if err := h.consent.EndDeclaration(t.Context(), h.tenant, all[0].Record.String(), ""); err != nil {
 		t.Fatal(err)
 	}
 	h.clk.Advance(time.Second)

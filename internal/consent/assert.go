@@ -30,6 +30,9 @@ const (
 // channels are the ways on which somebody may have said it.
 var channels = []string{"phone", "paper", "chat", "form", "import"}
 
+// Channels are the ways on which somebody may have said what is asserted.
+func Channels() []string { return slices.Clone(channels) }
+
 // Who names a person by one identity.
 type Who struct {
 	Kind  subject.Kind
@@ -41,6 +44,7 @@ type Who struct {
 // never counts as proof of what the person did.
 type Assertion struct {
 	Who        Who
+	Subject    id.Subject      // whom staff have found already; zero: Who says
 	Deployment uuid.UUID       // zero: none in particular
 	Channel    string          // "phone", "paper", "chat", "form" or "import"
 	Purposes   map[string]bool // what was said about each purpose that was spoken of
@@ -87,9 +91,11 @@ func (r *Room) Assert(ctx context.Context, t id.Tenant, a Assertion) (*Asserted,
 	if done, err := r.repeated(ctx, t, digest, content); err != nil || done != nil {
 		return done, err
 	}
-	s, err := r.subjects.Ensure(ctx, t, a.Who.Kind, a.Who.Value)
-	if err != nil {
-		return nil, err
+	s := a.Subject
+	if s.IsZero() {
+		if s, err = r.subjects.Ensure(ctx, t, a.Who.Kind, a.Who.Value); err != nil {
+			return nil, err
+		}
 	}
 	var members []id.Subject
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
@@ -204,11 +210,14 @@ func (r *Room) once(ctx context.Context, t id.Tenant, a *Assertion) (digest, con
 	if a.Key == "" {
 		return nil, nil, nil
 	}
-	value, err := subject.Normalise(a.Who.Kind, a.Who.Value)
-	if err != nil {
-		return nil, nil, err
+	kind, value := subject.Kind("subject"), a.Subject.String()
+	if a.Subject.IsZero() {
+		kind = a.Who.Kind
+		if value, err = subject.Normalise(kind, a.Who.Value); err != nil {
+			return nil, nil, err
+		}
 	}
-	said, err := json.Marshal([]any{a.Who.Kind, value, a.Deployment, a.Channel, a.Purposes, a.Objection, a.Said, a.Notice, a.Version, a.Language, a.Text})
+	said, err := json.Marshal([]any{kind, value, a.Deployment, a.Channel, a.Purposes, a.Objection, a.Said, a.Notice, a.Version, a.Language, a.Text})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -239,10 +248,15 @@ func (r *Room) repeated(ctx context.Context, t id.Tenant, digest, content []byte
 func before(ctx context.Context, tx *store.Tx, digest, content []byte) (*Asserted, error) {
 	var was []byte
 	done := &Asserted{Repeated: true}
-	err := tx.QueryRow(ctx, `SELECT content, record FROM consent_once WHERE tenant_id = $1 AND digest = $2`, tx.TenantID(), digest).Scan(&was, &done.RecordID)
+	var whose []byte
+	err := tx.QueryRow(ctx, `
+		SELECT o.content, o.record, r.subject FROM consent_once o
+		LEFT JOIN consent_record r ON r.tenant_id = o.tenant_id AND r.record = o.record
+		WHERE o.tenant_id = $1 AND o.digest = $2`, tx.TenantID(), digest).Scan(&was, &done.RecordID, &whose)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
+	copy(done.Subject[:], whose) // empty once the proof was deleted in its time
 	if err == nil && string(was) != string(content) {
 		return nil, fail.New(fail.Conflict, "Something else was recorded under this key.").WithCode("consent.key.reused")
 	}
@@ -282,34 +296,12 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	rec := Record{
-		ID: id.New(), Subject: w.subject, Kind: ledger.ConsentImported, Source: a.Channel, Deployment: a.Deployment,
-		At: w.now, Said: a.Said, Until: a.Said.Add(Validity), Notice: a.Notice, Version: a.Version, Language: a.Language,
-	}
+	rec := a.record(w.subject, own, w.now, w.set.materialAt(w.now))
 	if a.Text != "" {
 		if rec.Notice, err = r.keepScript(ctx, tx, a.Text, a.Language); err != nil {
 			return err
 		}
 		rec.Version = 1
-	}
-	material := w.set.materialAt(w.now)
-	withdraws := true
-	for _, p := range slices.Sorted(maps.Keys(a.Purposes)) {
-		status := Given
-		if !a.Purposes[p] {
-			status = Refused
-			if was := latest(own, p, w.now, material).Status; was == Given || was == Suspended {
-				status = Withdrawn
-			}
-		}
-		if a.Objection {
-			status = Objected
-		}
-		withdraws = withdraws && status == Withdrawn
-		rec.Effects = append(rec.Effects, Effect{p, status})
-	}
-	if withdraws || a.Objection {
-		rec.Until = time.Time{} // what was taken back stays taken back
 	}
 	e := newEntry(&rec)
 	e.Actor, e.Proof = "controller", proofAssertion
@@ -328,6 +320,33 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 	_, err = tx.Exec(ctx, `INSERT INTO consent_once (tenant_id, digest, content, record) VALUES ($1, $2, $3, $4)`,
 		tx.TenantID(), w.digest, w.content, rec.ID)
 	return err
+}
+
+// record is what the assertion says of the subject, whose records are known.
+func (a *Assertion) record(s id.Subject, own []Record, now time.Time, material map[string]int) Record {
+	rec := Record{
+		ID: id.New(), Subject: s, Kind: ledger.ConsentImported, Source: a.Channel, Deployment: a.Deployment,
+		At: now, Said: a.Said, Until: a.Said.Add(Validity), Notice: a.Notice, Version: a.Version, Language: a.Language,
+	}
+	withdraws := true
+	for _, p := range slices.Sorted(maps.Keys(a.Purposes)) {
+		status := Given
+		if !a.Purposes[p] {
+			status = Refused
+			if was := latest(own, p, now, material).Status; was == Given || was == Suspended {
+				status = Withdrawn
+			}
+		}
+		if a.Objection {
+			status = Objected
+		}
+		withdraws = withdraws && status == Withdrawn
+		rec.Effects = append(rec.Effects, Effect{p, status})
+	}
+	if withdraws || a.Objection {
+		rec.Until = time.Time{} // what was taken back stays taken back
+	}
+	return rec
 }
 
 // eraseWays deletes what other ways in and out keep of a subject, before its records go.

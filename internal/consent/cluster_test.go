@@ -159,7 +159,7 @@ func TestW8_ADeclarationThatEndedElsewhereNoLongerHolds(t *testing.T) {
 		if _, err := other.Gate(t.Context(), w.tenant, id.NewSubject(), notice.Measure); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.EndDeclaration(t.Context(), w.tenant, record); err != nil {
+		if err := w.EndDeclaration(t.Context(), w.tenant, record, ""); err != nil {
 			t.Fatal(err)
 		}
 		w.fake.Advance(consent.CacheLife)

@@ -372,7 +372,7 @@ func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
 	received := w.clk.Now()
 	w.fake.Advance(time.Hour)
 	for range 2 {
-		if err := w.EndDeclaration(t.Context(), w.tenant, record); err != nil {
+		if err := w.EndDeclaration(t.Context(), w.tenant, record, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -382,7 +382,7 @@ func TestAnEndedDeclarationNoLongerHolds(t *testing.T) {
 	if !w.AllowedAt(t.Context(), w.tenant, s, notice.Support, g, received) || w.AllowedAt(t.Context(), w.tenant, s, notice.Support, g, w.clk.Now()) {
 		t.Error("the second check does not fit the end")
 	}
-	if err := w.EndDeclaration(t.Context(), w.tenant, uuid.NewString()); !fail.Is(err, fail.NotFound) {
+	if err := w.EndDeclaration(t.Context(), w.tenant, uuid.NewString(), ""); !fail.Is(err, fail.NotFound) {
 		t.Errorf("an unknown declaration: %v", err)
 	}
 	all, err := w.Declarations(t.Context(), w.tenant)

@@ -174,14 +174,16 @@ type Child struct {
 	Deployment uuid.UUID
 	Nonce      string
 	Visitor    *uuid.UUID // nil: none known; one is made
+	Subject    id.Subject // a child whom staff have found already; zero: Visitor says who
 	Purposes   []string
 	Age        Age
 	Parent     string // e-mail address of the holder of parental responsibility
+	By         string // as of an OptIn
 }
 
 // AskParent sends the holder of parental responsibility one letter. Nothing is granted until they
 // confirm. The visitor id it returns is what the grant will be found under: the page that asked keeps
-// it for that service and nothing else. Errors are those of RequestOptIn, and fail.Invalid with field
+// it for that service and nothing else. For a child named by Subject there is none. Errors are those of RequestOptIn, and fail.Invalid with field
 // age_band for somebody who is old enough.
 func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uuid.UUID, err error) {
 	set, err := r.tenant(ctx, t)
@@ -203,6 +205,12 @@ func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uui
 	if _, err := r.openNonce(ctx, t, c.Nonce, c.Deployment); err != nil {
 		return uuid.Nil, err
 	}
+	if !c.Subject.IsZero() {
+		_, err := r.ask(ctx, t, asking{
+			kind: AskParent, deployment: c.Deployment, nonce: c.Nonce, email: c.Parent, purposes: c.Purposes, child: c.Subject, age: &c.Age, by: c.By,
+		})
+		return uuid.Nil, err
+	}
 	visitor = uuid.New()
 	if c.Visitor != nil {
 		if _, known, err := r.subjects.Lookup(ctx, t, subject.Cookie, c.Visitor.String()); err != nil {
@@ -216,7 +224,7 @@ func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uui
 		return uuid.Nil, err
 	}
 	_, err = r.ask(ctx, t, asking{
-		kind: AskParent, deployment: c.Deployment, nonce: c.Nonce, email: c.Parent, purposes: c.Purposes, child: s, age: &c.Age,
+		kind: AskParent, deployment: c.Deployment, nonce: c.Nonce, email: c.Parent, purposes: c.Purposes, child: s, age: &c.Age, by: c.By,
 	})
 	return visitor, err
 }

@@ -41,6 +41,16 @@ const (
 // the count of notices served: the token carries what it is for and a MAC under the tenant's key.
 // Asking for a notice that was never published is fail.NotFound.
 func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, error) {
+	n, err := r.NonceUnseen(ctx, t, f)
+	if err == nil {
+		r.shown.add(shownKey{t, f.NoticeID, f.Version, f.Language, r.clk.Now().UTC().Format(time.DateOnly)}, 1)
+	}
+	return n, err
+}
+
+// NonceUnseen is Nonce for a form of staff, who ask somebody by letter: the notice is not shown to the
+// person now, so that it does not count as served.
+func (r *Room) NonceUnseen(ctx context.Context, t id.Tenant, f NonceFor) (string, error) {
 	set, err := r.tenant(ctx, t)
 	if err != nil {
 		return "", err
@@ -70,7 +80,6 @@ func (r *Room) Nonce(ctx context.Context, t id.Tenant, f NonceFor) (string, erro
 	if err != nil {
 		return "", unavailable(err, "make a nonce")
 	}
-	r.shown.add(shownKey{t, f.NoticeID, f.Version, f.Language, r.clk.Now().UTC().Format(time.DateOnly)}, 1)
 	return base64.RawURLEncoding.EncodeToString(append(b, mac[:nonceMAC]...)), nil
 }
 

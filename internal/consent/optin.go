@@ -77,6 +77,7 @@ type OptIn struct {
 	Nonce      string // from Nonce, for the notice that was shown
 	Email      string
 	Purposes   []string // at least one; nothing is said about the others
+	By         string   // who asks on the person's behalf: a reference to a member of staff, no name; empty: a page
 }
 
 // RequestOptIn keeps the address, sealed, sends it one letter and notes in the ledger, without naming
@@ -86,7 +87,7 @@ type OptIn struct {
 // Errors: fail.Invalid naming the field, those of a nonce, fail.TooMany for the fourth letter to one
 // address in a day, fail.Conflict with code mail.off if this installation sends no letters.
 func (r *Room) RequestOptIn(ctx context.Context, t id.Tenant, o OptIn) (uuid.UUID, error) {
-	return r.ask(ctx, t, asking{kind: AskOptIn, deployment: o.Deployment, nonce: o.Nonce, email: o.Email, purposes: o.Purposes})
+	return r.ask(ctx, t, asking{kind: AskOptIn, deployment: o.Deployment, nonce: o.Nonce, email: o.Email, purposes: o.Purposes, by: o.By})
 }
 
 // asking is a question on its way into the store.
@@ -98,6 +99,7 @@ type asking struct {
 	purposes   []string
 	child      id.Subject
 	age        *Age
+	by         string
 }
 
 func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error) {
@@ -159,6 +161,13 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 		if err := spend(ctx, tx, nonce); err != nil {
 			return err
 		}
+		if !a.child.IsZero() {
+			if there, err := r.subjects.Exists(ctx, tx, a.child); err != nil {
+				return err
+			} else if !there {
+				return fail.New(fail.Gone, "The data of this person was erased a moment ago.").WithCode("subject.erased")
+			}
+		}
 		var recent int
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM consent_ask WHERE tenant_id = $1 AND digest = $2 AND asked > $3`,
 			t, digest, now.Add(-24*time.Hour).UnixMicro()).Scan(&recent); err != nil {
@@ -175,7 +184,7 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 			t, row, a.kind, child, digest, sealed, a.deployment, shown.ID, shown.Version, shown.Language, strings.Join(purposes, ","), age, now.UnixMicro()); err != nil {
 			return err
 		}
-		if err := r.logAsk(ctx, tx, ledger.ConsentRequested, row, a.kind, a.deployment, shown, purposes, now); err != nil {
+		if err := r.logAsk(ctx, tx, ledger.ConsentRequested, row, a.kind, a.deployment, shown, purposes, now, a.by); err != nil {
 			return err
 		}
 		q := Question{
@@ -194,8 +203,9 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 	return row, nil
 }
 
-// logAsk notes in the ledger that confirmation was asked for, or did not come. It names nobody.
-func (r *Room) logAsk(ctx context.Context, tx *store.Tx, kind string, row uuid.UUID, what string, deployment uuid.UUID, shown *edition, purposes []string, at time.Time) error {
+// logAsk notes in the ledger that confirmation was asked for, by a reference to whoever did so for the
+// person, or did not come. It names nobody.
+func (r *Room) logAsk(ctx context.Context, tx *store.Tx, kind string, row uuid.UUID, what string, deployment uuid.UUID, shown *edition, purposes []string, at time.Time, by string) error {
 	m := map[string]any{
 		"schema": "probity/ask/1", "type": kind, "id": row.String(), "asked_of": what, "site": deployment.String(),
 		"purposes": purposes, "server_time": at.Format(timeFormat), "state": string(Suspended),
@@ -205,6 +215,9 @@ func (r *Room) logAsk(ctx context.Context, tx *store.Tx, kind string, row uuid.U
 	}
 	if shown != nil {
 		m["notice"] = entryNotice{ID: shown.ID, Version: shown.Version, TextSHA256: shown.SHA256, Language: shown.Language}
+	}
+	if by != "" {
+		m["requested_by"] = by
 	}
 	payload, err := json.Marshal(m)
 	if err != nil {
@@ -443,7 +456,7 @@ func (r *Room) ExpireAsks(ctx context.Context, t id.Tenant, limit int) (n int, e
 				WHERE tenant_id = $1 AND id = $2`, t, row, now.UnixMicro(), []byte{}); err != nil {
 				return err
 			}
-			if err := r.logAsk(ctx, tx, ledger.ConsentExpired, row, a.Kind, a.deployment, nil, a.purposes, now); err != nil {
+			if err := r.logAsk(ctx, tx, ledger.ConsentExpired, row, a.Kind, a.deployment, nil, a.purposes, now, ""); err != nil {
 				return err
 			}
 		}

@@ -54,7 +54,7 @@ func TestWhatIsKeptStandsOnConsentOrOnADeclarationButNeverAgainstADecision(t *te
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.EndDeclaration(t.Context(), w.tenant, record); err != nil {
+	if err := w.EndDeclaration(t.Context(), w.tenant, record, ""); err != nil {
 		t.Fatal(err)
 	}
 	w.fake.Advance(time.Minute)
