@@ -357,6 +357,7 @@ func (r *Room) eraseWays(ctx context.Context, tx *store.Tx, s id.Subject) error 
 			SELECT record FROM consent_record WHERE tenant_id = $1 AND subject = $2)`,
 		`DELETE FROM consent_link WHERE tenant_id = $1 AND subject = $2`,
 		`DELETE FROM consent_ask WHERE tenant_id = $1 AND subject = $2`,
+		`DELETE FROM consent_objection WHERE tenant_id = $1 AND subject = $2`,
 	} {
 		if _, err := tx.Exec(ctx, query, t, s); err != nil {
 			return err

@@ -129,6 +129,7 @@ type Withdrawal struct {
 	Purposes   []string // nil: all
 	UI         UI
 	ClientTime time.Time
+	Reason     string // of an objection, optional: the person's own words; kept sealed, and not in the ledger
 }
 
 // unavailable keeps failures that already have a kind and turns all others into Unavailable: the

@@ -33,20 +33,6 @@ func (r *Room) Withdraw(ctx context.Context, t id.Tenant, w Withdrawal) (*Outcom
 	}})
 }
 
-// Object records an objection under Art. 21 against the purposes, whatever basis they have. It
-// closes the gate as Withdraw does.
-func (r *Room) Object(ctx context.Context, t id.Tenant, s id.Subject, purposes []string) error {
-	w := Withdrawal{Subject: s, Purposes: purposes, UI: UI{Component: "form", Action: "withdraw_all"}}
-	_, err := r.ObjectFrom(ctx, t, w)
-	return err
-}
-
-// ObjectFrom is Object for an objection made on a device, which names the visitor. As with Withdraw,
-// an objection by somebody unknown closes nothing, because nothing is open for them.
-func (r *Room) ObjectFrom(ctx context.Context, t id.Tenant, w Withdrawal) (*Outcome, error) {
-	return r.close(ctx, t, w, closing{kind: ledger.ConsentObjected, actor: "data_subject", status: func(Status) Status { return Objected }})
-}
-
 // closing is a way to close purposes.
 type closing struct {
 	kind   string
@@ -108,6 +94,11 @@ func (r *Room) close(ctx context.Context, t id.Tenant, w Withdrawal, how closing
 		rec, err = r.closed(ctx, tx, set, s, own, purposes, w, how, denial, members)
 		if err != nil {
 			return err
+		}
+		if w.Reason != "" {
+			if err := r.keepReason(ctx, tx, s, rec.ID, w.Reason); err != nil {
+				return err
+			}
 		}
 		if own, err = recordsOf(ctx, tx, s); err != nil {
 			return err

@@ -67,6 +67,7 @@ type Consent interface {
 	Standing(ctx context.Context, t id.Tenant, s id.Subject, purpose string) (bool, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
+	Reasons(ctx context.Context, t id.Tenant, subjects []id.Subject) (map[uuid.UUID]string, error)
 	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
 }
 

@@ -43,6 +43,7 @@ type recordView struct {
 	Asserted  bool          // somebody wrote down what the person said; no choice of theirs reached us
 	Marks     []string      // what a reader must know of it
 	Effects   []effectView  // by purpose
+	Reason    string        // why the person objected; empty: they did not say
 	Conflict  []effectView  // of a merge: what it closed
 	Notice    string        // address of what was shown; empty: not ours
 	Picture   string        // address of a picture of it; empty: there is none
@@ -209,6 +210,15 @@ func (k *call) timeline(p *historyPage, page []consent.Record, titles map[string
 	if err != nil {
 		return err
 	}
+	subjects := make([]id.Subject, 0, len(page))
+	for i := range page {
+		subjects = append(subjects, page[i].Subject)
+	}
+	slices.SortFunc(subjects, func(a, b id.Subject) int { return strings.Compare(a.String(), b.String()) })
+	reasons, err := k.Consent.Reasons(ctx, t, slices.Compact(subjects))
+	if err != nil {
+		return err
+	}
 	pictures := map[int]map[string]string{}
 	place := map[string]int{}
 	for i, row := range p.States {
@@ -217,7 +227,7 @@ func (k *call) timeline(p *historyPage, page []consent.Record, titles map[string
 	for i := range page {
 		rec := &page[i]
 		slices.SortStableFunc(rec.Effects, func(a, b consent.Effect) int { return place[a.Purpose] - place[b.Purpose] })
-		v := recordView{Record: *rec, Covers: covers[rec.ID], Elsewhere: rec.Subject != p.Subject}
+		v := recordView{Record: *rec, Covers: covers[rec.ID], Reason: reasons[rec.ID], Elsewhere: rec.Subject != p.Subject}
 		v.Tag, v.What = kindWords(rec)
 		v.How, v.Asserted = sourceWords(rec.Source), !rec.Said.IsZero()
 		v.Counts = len(rec.Effects) > 0

@@ -31,3 +31,7 @@ func (b Basis) Article() string {
 	}
 	return ""
 }
+
+// Objectable tells whether the basis leaves a person the right to object for reasons of their own
+// (Art. 21(1)).
+func (b Basis) Objectable() bool { return b == PublicTask || b == LegitimateInterest }

@@ -35,6 +35,14 @@ type Purpose struct {
 	Texts      map[string]PurposeText `json:"texts"`      // by language
 }
 
+// Advertising tells whether the purpose is direct marketing. An objection to it needs no reason and has
+// no exception (Art. 21(2) and (3)). A purpose of the organisation's own counts if its id says so.
+func (p *Purpose) Advertising() bool {
+	return p.ID == Sales || slices.ContainsFunc([]string{Marketing, "advert", "newsletter", "campaign", "promotion"}, func(word string) bool {
+		return strings.Contains(p.ID, word)
+	})
+}
+
 // Exemption is a reason for which storage on a device needs no consent (Art. 5(3) ePrivacy Directive).
 type Exemption string
 

@@ -12,6 +12,7 @@ import (
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/notice"
 	"probity/internal/rights"
 	"probity/internal/subject"
 )
@@ -82,9 +83,17 @@ func (v *visit) data() error {
 type purposeView struct {
 	ID, Title, Description, Basis string
 	Lang                          string // of title and description: an organisation may lack the page's
-	Open                          bool   // data may be processed for it now
+	Asked                         bool   // it rests on consent
+	Given                         bool   // there is consent
+	Open                          bool   // data may be used for it now, on whatever basis
 	State                         consent.State
 	HasReceipt                    bool
+
+	Others      []notice.Basis // on what else data may be used for it
+	Advertising bool           // direct marketing: an objection is absolute
+	MayObject   bool
+	Objected    bool
+	Reason      string // why, if they said so
 }
 
 func (v *visit) purposes() ([]purposeView, error) {
@@ -104,16 +113,21 @@ func (v *visit) purposes() ([]purposeView, error) {
 			lang = "en"
 			text = p.Texts[lang]
 		}
+		open, err := v.Consent.Standing(v.r.Context(), v.Tenant, v.subject, p.ID)
+		if err != nil {
+			return nil, err
+		}
 		s := state[p.ID]
 		list = append(list, purposeView{
-			ID: p.ID, Title: text.Title, Description: text.Description, Lang: lang, Basis: string(p.Basis),
-			Open: s.Status == consent.Given, State: s, HasReceipt: s.RecordID != uuid.Nil && !s.Elsewhere,
+			ID: p.ID, Title: text.Title, Description: text.Description, Lang: lang, Basis: string(p.Basis), Asked: p.Basis == notice.Consent,
+			Given: s.Status == consent.Given, Open: open, State: s, HasReceipt: s.RecordID != uuid.Nil && !s.Elsewhere, Advertising: p.Advertising(),
 		})
 	}
-	return list, nil
+	return list, v.objectable(list)
 }
 
-// choices shows what was chosen, when and on which notice, with the button that takes it back.
+// choices shows what was chosen, when and on which notice, with the button that takes it back; and
+// what rests on another basis, with the button that objects.
 func (v *visit) choices() error {
 	if !v.known {
 		return v.stranger()
@@ -122,9 +136,27 @@ func (v *visit) choices() error {
 	if err != nil {
 		return err
 	}
-	anyOpen := slices.ContainsFunc(purposes, func(p purposeView) bool { return p.Open })
+	site, err := v.site()
+	if err != nil {
+		return err
+	}
+	var asked, other []purposeView
+	for _, p := range purposes {
+		if p.Asked {
+			asked = append(asked, p)
+		} else {
+			other = append(other, p)
+		}
+	}
+	given := slices.ContainsFunc(purposes, func(p purposeView) bool { return p.Given })
+	done := ""
+	for query, words := range map[string]string{"saved": "choices.saved", "objected": "object.saved", "given": "give.saved"} {
+		if v.r.FormValue(query) != "" {
+			done = words
+		}
+	}
 	return v.show(http.StatusOK, "choices", "choices.title", map[string]any{
-		"Purposes": purposes, "Open": anyOpen, "Saved": v.r.FormValue("saved") != "",
+		"Asked": asked, "Other": other, "Given": given, "Done": done, "CanGive": site != uuid.Nil && len(asked) > 0,
 	})
 }
 

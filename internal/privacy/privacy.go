@@ -1,5 +1,5 @@
 // Package privacy is the privacy centre: the pages on which a visitor sees, takes away, corrects and
-// erases what is held, and takes consent back.
+// erases what is held, gives consent, takes it back, and objects.
 //
 // A visitor is recognised by the same random cookie under which the data is stored, so nobody has to
 // identify more than the data does (Art. 11 GDPR). The pages work without JavaScript, in the
@@ -37,11 +37,19 @@ type Subjects interface {
 	Identities(ctx context.Context, t id.Tenant, s id.Subject) ([]subject.Identity, error)
 }
 
-// Consent shows and takes back choices. *consent.Room satisfies it.
+// Consent shows, records and takes back choices, and records objections. *consent.Room satisfies it.
 type Consent interface {
 	Purposes(ctx context.Context, t id.Tenant) ([]notice.Purpose, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
+	Standing(ctx context.Context, t id.Tenant, s id.Subject, purpose string) (bool, error)
+	OtherBases(ctx context.Context, t id.Tenant) (map[string][]notice.Basis, error)
+	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
+	Reasons(ctx context.Context, t id.Tenant, subjects []id.Subject) (map[uuid.UUID]string, error)
+	Notice(ctx context.Context, t id.Tenant, lang string) (*notice.Notice, error)
+	Nonce(ctx context.Context, t id.Tenant, f consent.NonceFor) (string, error)
+	Choose(ctx context.Context, t id.Tenant, c consent.Choice) (*consent.Outcome, error)
 	Withdraw(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
+	ObjectFrom(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
 	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
 }
 
@@ -107,6 +115,9 @@ func New(d Deps) http.Handler {
 		"GET /privacy/data":                      (*visit).data,
 		"GET /privacy/choices":                   (*visit).choices,
 		"POST /privacy/choices":                  (*visit).withdraw,
+		"GET /privacy/give":                      (*visit).askConsent,
+		"POST /privacy/give":                     (*visit).give,
+		"POST /privacy/object":                   (*visit).object,
 		"GET /privacy/receipts/{record}":         (*visit).receipt,
 		"GET /privacy/copy":                      (*visit).askCopy,
 		"POST /privacy/copy":                     (*visit).makeCopy,

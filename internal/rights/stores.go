@@ -60,6 +60,7 @@ func (identities) Erase(context.Context, *store.Tx, []id.Subject) ([]Count, erro
 // Consents is what the consent room holds. *consent.Room satisfies it.
 type Consents interface {
 	History(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]consent.Record, error)
+	Reasons(ctx context.Context, t id.Tenant, subjects []id.Subject) (map[uuid.UUID]string, error)
 	Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (*verify.Bundle, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
@@ -86,6 +87,7 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		How      string            `json:"how"`
 		Notice   string            `json:"notice,omitempty"`
 		Purposes map[string]string `json:"purposes"`
+		Reason   string            `json:"reason,omitempty"` // of an objection
 		Record   uuid.UUID         `json:"record"`
 		Ledger   int64             `json:"ledger_entry"`
 	}
@@ -107,9 +109,14 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 	if err != nil {
 		return nil, err
 	}
+	reasons, err := s.room.Reasons(ctx, t, subjects)
+	if err != nil {
+		return nil, err
+	}
 	for _, rec := range records {
 		c := choice{
-			At: stamp(rec.At), Device: rec.Subject, What: rec.Kind, How: rec.Source, Purposes: map[string]string{}, Record: rec.ID, Ledger: rec.Ledger,
+			At: stamp(rec.At), Device: rec.Subject, What: rec.Kind, How: rec.Source, Purposes: map[string]string{},
+			Reason: reasons[rec.ID], Record: rec.ID, Ledger: rec.Ledger,
 		}
 		if rec.Notice != "" {
 			c.Notice = fmt.Sprintf("%s version %d (%s)", rec.Notice, rec.Version, rec.Language)
