@@ -307,6 +307,38 @@ func TestL24_AnOptInNeedsAFreshNonceOfItsOwnSite(t *testing.T) {
 	}
 }
 
+func TestF8_AnAgeGateStaysAfterALookAtTheLog(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		if err := w.SetAgeGate(t.Context(), w.tenant, site, true, "DE"); err != nil {
+			t.Fatal(err)
+		}
+		configs := map[any]bool{}
+		for range 3 {
+			c := w.choice(t, nil, notice.Measure)
+			if _, err := w.Choose(t.Context(), w.tenant, c); !fail.Is(err, fail.Invalid) {
+				t.Errorf("without an age: %v", err)
+			}
+			c.Age = &consent.Age{Band: "16+"}
+			out, err := w.Choose(t.Context(), w.tenant, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			configs[w.verified(t, out.Receipt)["build"].(map[string]any)["config_sha256"]] = true
+			// The second look at the log tells of nothing new.
+			for range 2 {
+				w.fake.Advance(consent.CacheLife)
+				if err := w.Refresh(t.Context(), w.tenant); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if len(configs) != 1 || configs[""] {
+			t.Errorf("the entries name the configurations %v, want one", configs)
+		}
+	})
+}
+
 func TestF8_AChildNeedsAParentAndBothCanTakeItBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
@@ -321,6 +353,17 @@ func TestF8_AChildNeedsAParentAndBothCanTakeItBack(t *testing.T) {
 		c.Age = &consent.Age{Band: "14"}
 		if _, err := w.Choose(t.Context(), w.tenant, c); !fail.Is(err, fail.Forbidden) {
 			t.Errorf("at 14 in Germany: %v", err)
+		}
+		if on, err := w.AgeGate(t.Context(), w.tenant, site); err != nil || !on {
+			t.Errorf("the gate is on: %t (%v)", on, err)
+		}
+		c.Age = &consent.Age{Band: "14", Country: "Austria"}
+		if _, err := w.Choose(t.Context(), w.tenant, c); !fail.Is(err, fail.Invalid) {
+			t.Errorf("in a country that does not exist: %v", err)
+		}
+		// Where neither the visitor nor the site names a country, the highest age holds.
+		if nowhere := (&consent.Age{Band: "15"}); !nowhere.Minor() {
+			t.Error("at 15 in no country: old enough")
 		}
 		c.Age = &consent.Age{Band: "14", Country: "AT"}
 		grown, err := w.Choose(t.Context(), w.tenant, c)

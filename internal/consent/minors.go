@@ -67,7 +67,7 @@ func Bands() []string { return []string{"0-12", "13", "14", "15", "16+"} }
 // Age is what a site declares about the age of a visitor.
 type Age struct {
 	Band    string    `json:"band"`
-	Country string    `json:"country"`
+	Country string    `json:"country"`        // ISO 3166-1; empty: not said, and the highest age holds
 	Until   time.Time `json:"until,omitzero"` // when the child reaches the age, if the site knows; then it is asked itself
 }
 
@@ -75,7 +75,7 @@ func (a *Age) check() error {
 	if !slices.Contains(Bands(), a.Band) {
 		return fail.Field("age_band", "The age is not one of %s.", strings.Join(Bands(), ", "))
 	}
-	if len(a.Country) != 2 || strings.ContainsFunc(a.Country, func(c rune) bool { return c < 'A' || c > 'Z' }) {
+	if a.Country != "" && len(a.Country) != 2 || strings.ContainsFunc(a.Country, func(c rune) bool { return c < 'A' || c > 'Z' }) {
 		return fail.Field("country", "The country is not an ISO 3166-1 code such as DE.")
 	}
 	return nil
@@ -117,6 +117,16 @@ func (r *Room) SetAgeGate(ctx context.Context, t id.Tenant, deployment uuid.UUID
 		return unavailable(err, "set an age gate")
 	}
 	return nil
+}
+
+// AgeGate tells whether a deployment asks for an age before anything is granted on it.
+func (r *Room) AgeGate(ctx context.Context, t id.Tenant, deployment uuid.UUID) (bool, error) {
+	set, err := r.tenant(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	_, on := set.ageGates[deployment]
+	return on, nil
 }
 
 func (s *settings) readAgeGates(ctx context.Context, tx *store.Tx) error {
