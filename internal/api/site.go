@@ -200,11 +200,25 @@ func (c *call) notice() error {
 	if err != nil {
 		return err
 	}
+	dnt := n.Labels.DNT
 	n.Labels = n.Labels.ForBanner()
+	if d.HonourDNT {
+		// Only where the signal counts is there something to say about it.
+		n.Labels.DNT = dnt
+	}
+	var age *notice.AgeWords
+	gated, err := c.api.Consent.AgeGate(c.Context(), d.Tenant, d.ID)
+	if err != nil {
+		return err
+	}
+	if gated {
+		words := n.Age()
+		age = &words
+	}
 	return c.cachedJSON(struct {
 		*notice.Notice
-		HonourDNT bool `json:"honour_dnt,omitempty"`
-	}{n, d.HonourDNT}, noticeSeconds)
+		Age *notice.AgeWords `json:"age,omitempty"` // where an age has to be asked for
+	}{n, age}, noticeSeconds)
 }
 
 // artefact is the notice as it was published, byte for byte, for ever: what a receipt cites. It is

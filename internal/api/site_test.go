@@ -92,19 +92,11 @@ func TestAnObjectionToAnotherBasisIsRecorded(t *testing.T) {
 func TestDoNotTrackIsToldToTheBannerWhereItIsHonoured(t *testing.T) {
 	h := newHouse(t)
 	path := "/probity/v1/deployments/" + deployment
-	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("honour_dnt") != nil || n.at("language") != "en" {
+	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("labels.dnt") != nil || n.at("language") != "en" {
 		t.Errorf("got %s", n.body)
 	}
-	d, err := h.org.Deployment(t.Context(), uuid.MustParse(deployment))
-	if err != nil {
-		t.Fatal(err)
-	}
-	honouring := *d
-	honouring.HonourDNT = true
-	if _, err := h.org.SaveDeployment(t.Context(), h.tenant, honouring); err != nil {
-		t.Fatal(err)
-	}
-	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("honour_dnt") != true {
+	h.call(t, "PUT", path+"/signals", `{"honour_dnt":true}`).want(t, 200)
+	if n := h.do(t, "GET", path+"/notice?lang=en", "").want(t, 200); n.at("labels.dnt") != notice.DefaultTexts()["en"].Labels.DNT {
 		t.Errorf("got %s", n.body)
 	}
 	if c := h.do(t, "GET", path+"/config?lang=de", "").want(t, 200); c.at("honour_dnt") != true || c.at("withdraw_all") != notice.DefaultTexts()["de"].Labels.WithdrawAll {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"probity/internal/consent"
+	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
@@ -145,7 +146,16 @@ func TestL24_AnOptInComesFromAnAllowedPageWithAFreshNonce(t *testing.T) {
 func TestF8_AnAgeGateIsSetAndAsksTheParent(t *testing.T) {
 	h := newHouse(t)
 	h.call(t, "PUT", "/probity/v1/deployments/"+deployment+"/agegate", `{"on":true,"country":"germany"}`).want(t, 400)
+	question := func() any {
+		return h.do(t, "GET", "/probity/v1/deployments/"+deployment+"/notice?lang=nl", "").want(t, 200).at("age.title")
+	}
+	if q := question(); q != nil {
+		t.Errorf("without a gate the banner gets %v", q)
+	}
 	h.call(t, "PUT", "/probity/v1/deployments/"+deployment+"/agegate", `{"on":true,"country":"DE"}`).want(t, 204)
+	if q := question(); q != (&notice.Notice{Language: "nl"}).Age().Title {
+		t.Errorf("with a gate the banner gets %v", q)
+	}
 	choose := func(age string) *answer {
 		n := h.do(t, "POST", "/probity/v1/consent/served", `{"deployment":"`+deployment+`","notice":"privacy","version":1,"language":"en"}`,
 			"Content-Type", "application/json").want(t, 200).str(t, "nonce")

@@ -19,6 +19,7 @@ type language struct {
 	Name     string                 `json:"name"` // in the language itself
 	Text     Text                   `json:"text"`
 	Purposes map[string]PurposeText `json:"purposes"`
+	Age      AgeWords               `json:"age"`
 	Lint     lintWords              `json:"lint"`
 }
 

@@ -1,0 +1,52 @@
+package api
+
+import (
+	"net/http"
+
+	"probity/internal/fail"
+	"probity/internal/org"
+)
+
+// lookTable lists how a deployment meets its visitors.
+func lookTable() []route {
+	return []route{
+		{"PUT", "/probity/v1/deployments/{deploymentId}/signals", can(org.PermissionAdmin), 0, (*call).setSignals},
+	}
+}
+
+// ownDeployment returns the deployment that the address names, if it is the caller's.
+func (c *call) ownDeployment() (*org.Deployment, error) {
+	v, err := c.pathID("deploymentId")
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.api.Org.Deployment(c.Context(), v)
+	if err != nil {
+		return nil, err
+	}
+	if d.Tenant != c.who.Tenant {
+		return nil, fail.New(fail.NotFound, "There is no such deployment.")
+	}
+	return d, nil
+}
+
+// setSignals says which signals of a browser count beside Global Privacy Control, which always does.
+func (c *call) setSignals() error {
+	var body struct {
+		HonourDNT bool `json:"honour_dnt"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	d, err := c.ownDeployment()
+	if err != nil {
+		return err
+	}
+	changed := *d
+	changed.HonourDNT = body.HonourDNT
+	saved, err := c.api.Org.SaveDeployment(c.Context(), c.who.Tenant, changed)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, map[string]bool{"honour_dnt": saved.HonourDNT})
+}
