@@ -413,3 +413,27 @@ func TestG1_G4_GlobalPrivacyControlIsShownAndRecordedAndALaterGrantStillCounts(t
 	b.open("/next")
 	b.events("page_viewed", 2)
 }
+
+func TestG1_DoNotTrackIsShownWhereItCountsAndOnlyThere(t *testing.T) {
+	t.Parallel()
+	for _, on := range []struct {
+		honoured bool
+		signals  string
+		want     string // of what the dialog says about signals
+	}{
+		{false, `doNotTrack: '1'`, ""},
+		{true, `doNotTrack: null`, ""},
+		{true, `doNotTrack: '0'`, ""},
+		{true, `doNotTrack: '1'`, "Your browser asks not to be tracked."},
+		{true, `doNotTrack: '1', globalPrivacyControl: true`, "Your browser sends Global Privacy Control."},
+	} {
+		b := fresh(t)
+		b.site.dnt = on.honoured
+		b.Before(`for (const [name, value] of Object.entries({` + on.signals + `})) Object.defineProperty(Navigator.prototype, name, { value })`)
+		b.open("/")
+		b.banner()
+		if got := chromium.Value[string](b.Tab, `document.querySelector('.probity-now').textContent.trim()`); got != on.want {
+			t.Errorf("honoured: %t, %s: the dialog says %q, want %q", on.honoured, on.signals, got, on.want)
+		}
+	}
+}

@@ -1,10 +1,13 @@
 // Package sdk carries the browser SDK: three small files that a controller's site loads, and the
-// stylesheets and the offer renderer they fetch when needed.
+// stylesheets and the smaller files they fetch when needed.
 //
 //   - ac.js, the gate, runs on every page and remembers nothing;
 //   - banner.js and banner.css ask for a choice, show it and take it back; they are fetched when a
 //     choice is missing or the visitor opens the privacy choices;
 //   - tracker.js is fetched after a grant that includes measuring, never before;
+//   - held.js is fetched when a visitor keeps a receipt or objects, or the server refuses what the
+//     device thought was granted;
+//   - age.js is fetched where an age has to be asked for before anything is granted;
 //   - offer.js and offer.css are fetched when there is an offer to show.
 //
 // The sources are TypeScript under src; `go generate ./sdk` bundles them into dist, which is committed.

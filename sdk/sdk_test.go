@@ -46,7 +46,7 @@ func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 	// The largest of the built-in notices, whichever language it is in.
 	var locale []byte
 	for _, lang := range notice.Languages() {
-		if n := builtinNotice(lang); gzipped(t, n) > gzipped(t, locale) {
+		if n := builtinNotice(lang, false); gzipped(t, n) > gzipped(t, locale) {
 			locale = n
 		}
 	}
@@ -58,6 +58,8 @@ func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 		{"B34 gate", 820, [][]byte{file(t, "ac.js")}},
 		{"B34 banner, its style and the largest locale", 6144, [][]byte{file(t, "banner.js"), file(t, "banner.css"), locale}},
 		{"T9 tracker", 4096, [][]byte{file(t, "tracker.js")}},
+		{"what few visitors need after a choice", 1024, [][]byte{file(t, "held.js")}},
+		{"F8 the question for an age", 2048, [][]byte{file(t, "age.js")}},
 		{"offer and its style", 3072, [][]byte{file(t, "offer.js"), file(t, "offer.css")}},
 	} {
 		if got := gzipped(t, budget.files...); got > budget.most {
@@ -70,8 +72,8 @@ func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 
 func TestFilesHoldNoCodeThatAStrictPolicyForbids(t *testing.T) {
 	names, err := fs.Glob(sdk.Files, "dist/*.js")
-	if err != nil || len(names) != 4 {
-		t.Fatalf("got %v, %v; want four scripts", names, err)
+	if err != nil || len(names) < 5 {
+		t.Fatalf("got %v, %v; want five scripts at least", names, err)
 	}
 	for _, name := range names {
 		content := string(file(t, path.Base(name)))

@@ -42,6 +42,9 @@ type desk struct {
 	streams  map[string][]chan string // live streams by visitor
 	status   string                   // of every purpose of a visitor who has granted nothing; "": unknown
 	interest string                   // a purpose that rests on a legitimate interest
+	dnt      bool                     // the deployment honours Do Not Track
+	ages     bool                     // the deployment asks for an age; 16 is the age of consent
+	parents  []map[string]any         // letters to parents
 	builtin  bool                     // serve the notice that is built into Probity, in any of its languages
 	answer   func(path string) int    // a status instead of the usual answer; 0: the usual one
 }
@@ -115,9 +118,9 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"query_keys":["utm_*","page"],"search_keys":["q"]}`)
 	case r.Method == http.MethodGet && base == "notice":
 		if d.builtin {
-			w.Write(builtinNotice(r.URL.Query().Get("lang")))
+			w.Write(builtinNotice(r.URL.Query().Get("lang"), d.ages))
 		} else {
-			w.Write(shopNotice(r.URL.Query().Get("lang"), d.interest))
+			w.Write(d.shopNotice(r.URL.Query().Get("lang")))
 		}
 	case r.Method == http.MethodPost && base == "live":
 		d.live(w, r, body)
@@ -150,6 +153,14 @@ func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {
 			http.Error(w, `{"code":"consent.nonce.used"}`, http.StatusConflict)
 			return
 		}
+		if band := in["age_band"]; d.ages && band != "16+" && grantsAny(in["purposes"].(map[string]any)) {
+			if band == nil {
+				http.Error(w, `{"code":"consent.age.required"}`, http.StatusBadRequest)
+			} else {
+				http.Error(w, `{"code":"consent.parent.required"}`, http.StatusForbidden)
+			}
+			return
+		}
 		delete(d.nonces, nonce)
 		in["gpc"] = gpc
 		d.choices = append(d.choices, in)
@@ -171,6 +182,17 @@ func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {
 		}
 		w.WriteHeader(http.StatusCreated)
 		json.NewEncoder(w).Encode(out)
+	case "/probity/v1/consent/parents":
+		nonce, _ := in["nonce"].(string)
+		if !d.nonces[nonce] {
+			http.Error(w, `{"code":"consent.nonce.used"}`, http.StatusConflict)
+			return
+		}
+		delete(d.nonces, nonce)
+		in["child"] = uuid.NewString()
+		d.parents = append(d.parents, in)
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintf(w, `{"status":"ConsentRequestDeferred","visitor":%q,"days":7}`, in["child"])
 	case "/probity/v1/consent/withdraw":
 		d.taken = append(d.taken, in)
 		if list, ok := in["purposes"].([]any); ok {
@@ -204,6 +226,27 @@ func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {
 	default:
 		http.Error(w, `{"code":"not.found"}`, http.StatusNotFound)
 	}
+}
+
+func grantsAny(purposes map[string]any) bool {
+	for _, yes := range purposes {
+		if yes == true {
+			return true
+		}
+	}
+	return false
+}
+
+// agree is a parent who confirms the only letter.
+func (d *desk) agree() (child string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	child = d.parents[0]["child"].(string)
+	d.granted[child] = map[string]bool{}
+	for _, p := range d.parents[0]["purposes"].([]any) {
+		d.granted[child][p.(string)] = true
+	}
+	return child
 }
 
 func (d *desk) collect(w http.ResponseWriter, visitor string, body []byte) {
@@ -354,7 +397,7 @@ func (d *desk) grants() []string {
 }
 
 // shopNotice is the locale that the banner fetches.
-func shopNotice(lang, interest string) []byte {
+func (d *desk) shopNotice(lang string) []byte {
 	words := map[string]map[string]any{
 		"en": {
 			"language": "en", "title": "Your privacy on this site",
@@ -390,13 +433,20 @@ func shopNotice(lang, interest string) []byte {
 	list := make([]map[string]string, len(purposes))
 	for i, p := range purposes {
 		list[i] = map[string]string{"id": p, "title": n["titles"].([]string)[i], "description": n["descriptions"].([]string)[i], "basis": "consent"}
-		if p == interest {
+		if p == d.interest {
 			list[i]["basis"] = "legitimate_interest"
 		}
 	}
 	out := map[string]any{"id": "privacy", "version": 3, "sha256": strings.Repeat("ab", 32), "details_url": "/probity/v1/notices/privacy/3/" + n["language"].(string), "purposes": list}
 	for _, k := range []string{"language", "title", "intro", "controller", "withdraw_hint", "labels"} {
 		out[k] = n[k]
+	}
+	if d.ages {
+		of := notice.Notice{Language: n["language"].(string), Labels: notice.Labels{Manage: n["labels"].(map[string]string)["manage"]}}
+		out["age"] = of.Age()
+	}
+	if d.dnt {
+		n["labels"].(map[string]string)["dnt"] = "Your browser asks not to be tracked."
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
@@ -406,14 +456,22 @@ func shopNotice(lang, interest string) []byte {
 }
 
 // builtinNotice is the default notice as the server renders it.
-func builtinNotice(lang string) []byte {
+func builtinNotice(lang string, ages bool) []byte {
 	d := notice.Draft{Facts: notice.Facts{Controller: "Fernhill Ltd"}, Texts: notice.DefaultTexts()}
 	n, _, err := notice.Render(notice.DefaultPurposes(), d, 1, lang)
 	if err != nil {
 		panic(err) // the built-in words are tested
 	}
 	n.Labels = n.Labels.ForBanner()
-	b, err := json.Marshal(n)
+	out := struct {
+		*notice.Notice
+		Age *notice.AgeWords `json:"age,omitempty"`
+	}{Notice: &n}
+	if ages {
+		words := n.Age()
+		out.Age = &words
+	}
+	b, err := json.Marshal(out)
 	if err != nil {
 		panic(err)
 	}

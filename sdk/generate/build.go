@@ -19,6 +19,8 @@ var bundles = [...]struct {
 	{"banner.ts", api.FormatESModule},
 	{"tracker.ts", api.FormatESModule},
 	{"offer.ts", api.FormatESModule},
+	{"held.ts", api.FormatESModule},
+	{"age.ts", api.FormatESModule},
 	{"banner.css", api.FormatDefault},
 	{"offer.css", api.FormatDefault},
 }

@@ -1,6 +1,9 @@
 import type { Page } from './page'
-import { forget, granted, record, reset, stored, visitor } from './device'
+import type Age from './age'
+import { forget, granted, record, stored, visitor, waiting } from './device'
 import { stylesheet } from './dom'
+import type Held from './held'
+import type { State } from './held'
 import { type Notice, type View, asked, say, show } from './view'
 import { ask } from './wire'
 
@@ -12,10 +15,6 @@ interface Outcome {
   visitor: string | null
   purposes: Record<string, boolean>
   receipt?: unknown
-}
-
-interface State {
-  purposes?: Record<string, { status: string; since?: string; notice_version?: number; record_id?: string }>
 }
 
 const API = '/probity/v1/'
@@ -41,7 +40,11 @@ export default async (page: Page, command?: string): Promise<void> => {
     record(keep[1] ? keep[1].split(',') : [], visitor())
     return page.apply_()
   }
-  if (command == 'lost') return mend(page)
+  if (command == 'lost') {
+    // Who is asked anew has not answered yet.
+    if ((await held(page)).mend_(page, await fetchState(page))) answered = false
+    return
+  }
   if (asking && page.valid_ && !granted().includes('measure')) return deliver(page)
   if (!asking) view?.close_()
   if (view || opening || (asking && answered)) return
@@ -76,23 +79,13 @@ const fetchNotice = (page: Page): Promise<Notice> => {
 
 const fetchState = (page: Page): Promise<State> => json(ask(page, API + 'consent/state', { deployment: page.id_, visitor: visitor() }))
 
-/**
- * Brings the device in line with the server. What the visitor took back stays taken back, and nobody asks again;
- * a grant that ended because the notice changed, or that the server no longer knows, is asked for anew.
- */
-const mend = async (page: Page): Promise<void> => {
-  const held = Object.entries((await fetchState(page)).purposes || {})
-  const given = held.filter(([, s]) => s.status == 'ConsentGiven').map(([p]) => p)
-  if (given[0] || held.some(([, s]) => /Withdrawn|Refused|Objected/.test(s.status))) record(given, visitor())
-  else {
-    reset()
-    answered = false
-  }
-  // A server that refuses what it says is granted is not asked again on this page.
-  if (!given.includes('measure')) page.apply_()
-}
+/** Loads what few visitors need, when one does. */
+const rare = async <T>(page: Page, name: string): Promise<T> => ((await import(page.base_ + '/probity/sdk/v1/' + name + '.js')) as { default: T }).default
+const held = (page: Page): Promise<typeof Held> => rare(page, 'held')
+const age = (page: Page): Promise<typeof Age> => rare(page, 'age')
 
 const open = async (page: Page, asking: boolean): Promise<void> => {
+  if (!asking && waiting()) await (await age(page)).resume_(page)
   const id = visitor()
   const had = asking ? [] : granted()
   const [notice, state] = await Promise.all([
@@ -102,26 +95,18 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
   await styled
   // Another tab was faster.
   if (asking && page.valid_ && stored() && (page.visitor_ || !granted()[0])) return
-  const held = Object.values(state?.purposes || {}).find((p) => p.record_id)
+  const now = Object.values(state?.purposes || {}).find((p) => p.record_id)
   const shown = performance.now()
 
   view = show(notice, {
     ask_: asking,
     on_: had,
-    since_: page.valid_ ? held?.since || stored().slice(-8).replace(/(....)(..)/, '$1-$2-') : '',
-    version_: held?.notice_version,
-    receipt_: receipt || held ? () => download(page, id, held?.record_id) : undefined,
+    since_: page.valid_ ? now?.since || stored().slice(-8).replace(/(....)(..)/, '$1-$2-') : '',
+    version_: now?.notice_version,
+    receipt_: receipt || now ? async () => (await held(page)).keep_(page, receipt, now?.record_id) : undefined,
     object_: id
       ? async (purpose, event) => {
-          await json(
-            ask(page, API + 'consent/object', {
-              deployment: page.id_,
-              visitor: id,
-              purposes: [purpose],
-              ui: { component: 'preferences', action: 'save', trusted: event.isTrusted },
-              client_time: new Date().toISOString(),
-            }),
-          )
+          await (await held(page)).object_(page, purpose, event)
           say(notice.labels['saved']!)
         }
       : undefined,
@@ -134,7 +119,7 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
         trusted: event.isTrusted,
         viewport: innerWidth < 480 ? 'm' : 'd',
       }
-      const choose = async (): Promise<void> => {
+      const choose = async (more?: object): Promise<void> => {
         const { nonce } = await json<{ nonce: string }>(
           ask(page, API + 'consent/served', { deployment: page.id_, notice: notice.id, version: notice.version, language: notice.language }),
         )
@@ -146,22 +131,27 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
             purposes: Object.fromEntries(asked(notice).map((p) => [p.id, on.includes(p.id)])),
             ui,
             client_time: new Date().toISOString(),
+            ...more,
           }),
         )
         receipt = out.receipt
         if (on[0]) record(on.filter((p) => out.purposes[p]), out.visitor)
       }
+      const done = (): void => {
+        answered = true
+        page.apply_()
+        view?.close_()
+        say(notice.labels['saved']!)
+      }
       // Less than before, or nothing at all, holds at once, whether or not the server can be reached.
       if (id && had[0] && on.every((p) => had.includes(p))) withdraw(page, ui, on)
+      else if (on[0] && notice.age) return (await age(page)).put_(page, notice, on, choose, done, () => say(notice.labels['failed']!))
       else if (on[0]) await choose()
       else {
         record([])
         choose().catch(() => {})
       }
-      answered = true
-      page.apply_()
-      view?.close_()
-      say(notice.labels['saved']!)
+      done()
     },
   })
 }
@@ -196,13 +186,4 @@ const deliver = async (page: Page, body?: object): Promise<void> => {
     addEventListener('online', () => deliver(page, body), { once: true })
   }
   delivering = false
-}
-
-const download = async (page: Page, visitor?: string, record_id?: string): Promise<void> => {
-  const content = receipt ? new Blob([JSON.stringify(receipt, null, 1)]) : await (await ask(page, API + 'consent/receipt', { deployment: page.id_, visitor, record_id })).blob()
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(content)
-  link.download = 'consent-receipt.json'
-  link.click()
-  URL.revokeObjectURL(link.href)
 }

@@ -2,11 +2,22 @@
 
 const KEY = 'probity_choice'
 const COOKIE = '_actmu'
+/** Where the number stands under which a parent's answer will be found. */
+export const PARENT = '_act_parent'
 
 /** The choice as it is stored, or "". */
 export const stored = (): string => {
   try {
     return localStorage[KEY] || ''
+  } catch {
+    return ''
+  }
+}
+
+/** The number that waits for a parent's answer, if there is one. */
+export const waiting = (): string => {
+  try {
+    return localStorage[PARENT] || ''
   } catch {
     return ''
   }

@@ -13,6 +13,8 @@ export interface Notice {
   purposes: { id: string; title: string; description: string; basis?: string }[]
   labels: Record<string, string>
   details_url: string
+  /** The words about ages, where one has to be asked for. */
+  age?: Record<string, string>
 }
 
 export interface Model {
@@ -120,7 +122,9 @@ export const show = (notice: Notice, model: Model): View => {
       if (model.version_) now.append(' (v' + model.version_ + ')')
       if (model.receipt_) now.append(' ', button('receipt', model.receipt_))
     }
-    if ((navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl) now.append(' ', h('em', {}, labels['gpc']!))
+    // Do Not Track has words only where it counts; Global Privacy Control always does, and says more.
+    const signal = (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl ? labels['gpc'] : navigator.doNotTrack == '1' && labels['dnt']
+    if (signal) now.append(' ', h('em', {}, signal))
     const text = h(
       'div',
       { class: 'probity-text' },
