@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"probity/internal/consent"
@@ -69,7 +70,7 @@ type letters struct {
 	name   func(ctx context.Context, t id.Tenant) string
 	logger *slog.Logger
 	words  map[string]words
-	pages  map[string]*template.Template
+	pages  map[string]func() *template.Template // by language; made when first asked for
 }
 
 // Letters returns the handler of /privacy/l/{token}.
@@ -81,19 +82,21 @@ type letters struct {
 // name is how the pages call the organisation that a link belongs to; it is asked with the zero tenant
 // for a link that is none of ours.
 func Letters(links Links, name func(ctx context.Context, t id.Tenant) string, logger *slog.Logger) http.Handler {
-	l := &letters{links: links, name: name, logger: logger, words: linkWords(), pages: map[string]*template.Template{}}
+	l := &letters{links: links, name: name, logger: logger, words: linkWords(), pages: map[string]func() *template.Template{}}
 	var languages []language
 	for _, lang := range slices.Sorted(maps.Keys(l.words)) {
 		languages = append(languages, language{lang, notice.LanguageName(lang)})
 	}
 	for lang, w := range l.words {
-		l.pages[lang] = template.Must(template.Must(template.New("").Funcs(template.FuncMap{
-			"t":         w.text,
-			"date":      w.date,
-			"lang":      func() string { return lang },
-			"languages": func() []language { return languages },
-			"own":       func() string { return notice.LanguageName(lang) },
-		}).ParseFS(templateFiles, "templates/*.html")).ParseFS(linkFiles, "links/*.html"))
+		l.pages[lang] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.Must(template.New("").Funcs(template.FuncMap{
+				"t":         w.text,
+				"date":      w.date,
+				"lang":      func() string { return lang },
+				"languages": func() []language { return languages },
+				"own":       func() string { return notice.LanguageName(lang) },
+			}).ParseFS(templateFiles, "templates/*.html")).ParseFS(linkFiles, "links/*.html"))
+		})
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /privacy/l/{token}", l.show)
@@ -122,7 +125,7 @@ func (l *letters) about(w http.ResponseWriter, r *http.Request, about *consent.L
 		l.tell(w, r, about.Tenant, lang, http.StatusOK, "link.nothing")
 		return
 	}
-	purposes, err := purposesOf(r.Context(), l.links, about, lang)
+	purposes, lang, err := l.purposesOf(r.Context(), about, lang)
 	if err != nil {
 		l.refuse(w, r, err)
 		return
@@ -142,23 +145,27 @@ func (l *letters) about(w http.ResponseWriter, r *http.Request, about *consent.L
 	})
 }
 
-// purposesOf returns the texts of what a link is about.
-func purposesOf(ctx context.Context, links Links, about *consent.Linked, lang string) ([]notice.PurposeText, error) {
-	all, err := links.Purposes(ctx, about.Tenant)
+// purposesOf returns the texts of what a link is about, and the language that they and with them the
+// whole page are in: the one wanted if every purpose has a text in it, or else English, or else the
+// first that all of them have and that the pages are known in. A page never mixes languages.
+func (l *letters) purposesOf(ctx context.Context, about *consent.Linked, lang string) ([]notice.PurposeText, string, error) {
+	all, err := l.links.Purposes(ctx, about.Tenant)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var out []notice.PurposeText
-	for _, p := range all {
-		if slices.Contains(about.Purposes, p.ID) {
-			text, ok := p.Texts[lang]
-			if !ok {
-				text = p.Texts["en"]
+	all = slices.DeleteFunc(all, func(p notice.Purpose) bool { return !slices.Contains(about.Purposes, p.ID) })
+	for _, try := range slices.Concat([]string{lang, "en"}, slices.Sorted(maps.Keys(l.words))) {
+		texts := make([]notice.PurposeText, 0, len(all))
+		for _, p := range all {
+			if text, ok := p.Texts[try]; ok {
+				texts = append(texts, text)
 			}
-			out = append(out, text)
+		}
+		if len(texts) == len(all) {
+			return texts, try, nil
 		}
 	}
-	return out, nil
+	return nil, "", fmt.Errorf("the purposes of a link have no language in common")
 }
 
 // act withdraws or confirms.
@@ -242,7 +249,7 @@ func (l *letters) page(w http.ResponseWriter, r *http.Request, t id.Tenant, lang
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	var out strings.Builder
-	if err := l.pages[lang].ExecuteTemplate(&out, name, page{Title: title, Name: l.name(r.Context(), t), Path: r.URL.Path, Body: body}); err != nil {
+	if err := l.pages[lang]().ExecuteTemplate(&out, name, page{Title: title, Name: l.name(r.Context(), t), Path: r.URL.Path, Body: body}); err != nil {
 		l.logger.Error("a page of a link failed", "error", err)
 		http.Error(w, "The page could not be shown.", http.StatusInternalServerError)
 		return

@@ -24,6 +24,7 @@ type book struct {
 	links     map[string]*consent.Linked
 	withdrawn []string
 	confirmed []string
+	purposes  []notice.Purpose
 	err       error
 }
 
@@ -55,12 +56,12 @@ func (b *book) Confirm(ctx context.Context, token string) (*consent.Linked, *con
 	return l, nil, nil
 }
 
-func (*book) Purposes(context.Context, id.Tenant) ([]notice.Purpose, error) {
-	return notice.DefaultPurposes(), nil
+func (b *book) Purposes(context.Context, id.Tenant) ([]notice.Purpose, error) {
+	return slices.Clone(b.purposes), nil
 }
 
 func newBook() (*book, http.Handler) {
-	b := &book{links: map[string]*consent.Linked{
+	b := &book{purposes: notice.DefaultPurposes(), links: map[string]*consent.Linked{
 		"mine": {Subject: id.NewSubject(), Purposes: []string{notice.Marketing}},
 		"gone": {},
 		"ask": {Purposes: []string{notice.Sales}, Ask: &consent.Ask{
@@ -69,8 +70,10 @@ func newBook() (*book, http.Handler) {
 		"child": {Purposes: []string{notice.Sales}, Ask: &consent.Ask{Kind: consent.AskParent, Notice: "privacy", Version: 3, Language: "en", State: "open"}},
 		"late":  {Ask: &consent.Ask{State: "expired", Language: "en"}},
 	}}
-	return b, Letters(b, nameOf, slog.New(slog.DiscardHandler))
+	return b, lettersOf(b)
 }
+
+func lettersOf(b *book) http.Handler { return Letters(b, nameOf, slog.New(slog.DiscardHandler)) }
 
 // another is an organisation that shares the installation with others.
 var another = id.Tenant{7}
@@ -232,10 +235,53 @@ func TestEveryLanguageOfLinksSaysTheSame(t *testing.T) {
 
 func TestALetterSaysWhoAsksForWhatAndAdvertisesNothing(t *testing.T) {
 	for _, kind := range []string{consent.AskOptIn, consent.AskParent} {
-		for _, lang := range []string{"en", "de", "xx"} {
+		for _, lang := range append(slices.Collect(maps.Keys(linkWords())), "xx") {
 			l := WriteLetter(kind, lang, "Shop", []string{"Offers", "Advice"}, "https://shop.example/privacy/l/abc")
 			if strings.Count(l.Text, "https://") != 1 || !strings.Contains(l.Text, "– Offers\n– Advice") || !strings.Contains(l.Subject, "Shop") || strings.Contains(l.Text, "{") {
 				t.Errorf("%s in %s: %+v", kind, lang, l)
+			}
+		}
+	}
+}
+
+func TestB23_TheLinksSpeakEveryLanguageThatTheNoticeDoes(t *testing.T) {
+	all := linkWords()
+	if got, want := slices.Sorted(maps.Keys(all)), slices.Sorted(maps.Keys(notice.DefaultTexts())); !slices.Equal(got, want) {
+		t.Fatalf("the pages of links are in %v, the notice in %v", got, want)
+	}
+	for lang, w := range all {
+		for key, text := range w {
+			if lang != "en" && key != "date" && strings.Contains(text, " ") && text == all["en"][key] {
+				t.Errorf("%s: %s is still English", lang, key)
+			}
+			if strings.HasPrefix(key, "link.") || strings.HasPrefix(key, "optin.") || strings.HasPrefix(key, "parent.") {
+				for sentence := range strings.SplitSeq(strings.NewReplacer("!", ".", "?", ".", ":", ".", "\n\n", ".").Replace(text), ".") {
+					if n := len(strings.Fields(sentence)); n > 22 {
+						t.Errorf("%s: %s has a sentence of %d words", lang, key, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestB23_APageOfALinkIsWhollyInOneLanguage(t *testing.T) {
+	for _, c := range []struct{ about, wanted, has, want string }{
+		{"as wanted", "fr", "en fr de", "fr"},
+		{"the organisation has no French", "fr", "en de", "en"},
+		{"nor English", "fr", "sv fi", "fi"},
+		{"a tag with a region", "pt-BR", "en pt", "pt"},
+	} {
+		purposes := notice.DefaultPurposes()
+		for i := range purposes {
+			maps.DeleteFunc(purposes[i].Texts, func(lang string, _ notice.PurposeText) bool { return !slices.Contains(strings.Fields(c.has), lang) })
+		}
+		b := &book{links: map[string]*consent.Linked{"mine": {Subject: id.NewSubject(), Purposes: []string{notice.Marketing, notice.Sales}}}, purposes: purposes}
+		w := call(lettersOf(b), "GET", "/privacy/l/mine", "", "Accept-Language", c.wanted)
+		page := w.Body.String()
+		for _, want := range []string{`<html lang="` + c.want + `">`, linkWords()[c.want]["link.button"], notice.DefaultPurposes()[6].Texts[c.want].Title} {
+			if w.Code != 200 || !strings.Contains(page, want) {
+				t.Errorf("%s: %d, the page lacks %q", c.about, w.Code, want)
 			}
 		}
 	}
