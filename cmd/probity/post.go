@@ -19,7 +19,7 @@ type post struct {
 // Ask implements consent.Post.
 func (p *post) Ask(ctx context.Context, tx *store.Tx, q consent.Question) error {
 	l := privacy.WriteLetter(q.Kind, q.Language, q.Name, q.Titles, p.base+"/privacy/l/"+q.Token)
-	return p.rooms.mail.SendTx(ctx, tx, mail.Letter{To: q.To, Topic: q.Kind, Subject: l.Subject, Text: l.Text, Language: l.Language, About: q.About})
+	return p.rooms.mail.SendTx(ctx, tx, mail.Letter{To: q.To, Topic: q.Kind, Subject: l.Subject, Text: l.Text, Language: l.Language, About: q.About, Receiver: q.Asked})
 }
 
 // publicURL is how letters name this server.

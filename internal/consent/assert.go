@@ -356,7 +356,7 @@ func (r *Room) eraseWays(ctx context.Context, tx *store.Tx, s id.Subject) error 
 		`DELETE FROM consent_once WHERE tenant_id = $1 AND record IN (
 			SELECT record FROM consent_record WHERE tenant_id = $1 AND subject = $2)`,
 		`DELETE FROM consent_link WHERE tenant_id = $1 AND subject = $2`,
-		`DELETE FROM consent_ask WHERE tenant_id = $1 AND subject = $2`,
+		`DELETE FROM consent_ask WHERE tenant_id = $1 AND (subject = $2 OR asked_subject = $2)`,
 		`DELETE FROM consent_objection WHERE tenant_id = $1 AND subject = $2`,
 	} {
 		if _, err := tx.Exec(ctx, query, t, s); err != nil {

@@ -40,6 +40,7 @@ type Question struct {
 	Name     string   // how the notice calls the controller
 	Token    string
 	About    id.Subject // a child's device, so that an erasure takes the letter along; zero: nobody who is known
+	Asked    id.Subject // who is asked, by a reference of this question's own, for the same reason
 }
 
 // Post writes and queues letters. It must put the letter into the caller's transaction, and must not
@@ -135,7 +136,7 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 	if err != nil {
 		return uuid.Nil, unavailable(err, "make the blind index of an address")
 	}
-	row := id.New()
+	row, asked := id.New(), id.NewSubject()
 	sealed, err := r.sealer.SealTenant(ctx, t, askAAD(t, row), []byte(email))
 	if err != nil {
 		return uuid.Nil, unavailable(err, "seal an address")
@@ -179,16 +180,16 @@ func (r *Room) ask(ctx context.Context, t id.Tenant, a asking) (uuid.UUID, error
 			return e
 		}
 		if _, err := tx.Exec(ctx, `
-			INSERT INTO consent_ask (tenant_id, id, kind, subject, digest, sealed, deployment, notice, version, language, purposes, age, asked, ended, state)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 'open')`,
-			t, row, a.kind, child, digest, sealed, a.deployment, shown.ID, shown.Version, shown.Language, strings.Join(purposes, ","), age, now.UnixMicro()); err != nil {
+			INSERT INTO consent_ask (tenant_id, id, kind, subject, asked_subject, digest, sealed, deployment, notice, version, language, purposes, age, asked, ended, state)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 'open')`,
+			t, row, a.kind, child, asked, digest, sealed, a.deployment, shown.ID, shown.Version, shown.Language, strings.Join(purposes, ","), age, now.UnixMicro()); err != nil {
 			return err
 		}
 		if err := r.logAsk(ctx, tx, ledger.ConsentRequested, row, a.kind, a.deployment, shown, purposes, now, a.by); err != nil {
 			return err
 		}
 		q := Question{
-			Kind: a.kind, To: email, Language: shown.Language, Purposes: purposes, Name: shown.Controller, Token: token, About: a.child,
+			Kind: a.kind, To: email, Language: shown.Language, Purposes: purposes, Name: shown.Controller, Token: token, About: a.child, Asked: asked,
 		}
 		for _, p := range shown.Purposes {
 			if slices.Contains(purposes, p.ID) {
@@ -367,7 +368,7 @@ func (r *Room) confirm(ctx context.Context, t id.Tenant, row uuid.UUID) (*Outcom
 	}
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		n, err := tx.Exec(ctx, `
-			UPDATE consent_ask SET state = 'confirmed', ended = $3, subject = $4, digest = $5, sealed = $5
+			UPDATE consent_ask SET state = 'confirmed', ended = $3, subject = $4, asked_subject = NULL, digest = $5, sealed = $5
 			WHERE tenant_id = $1 AND id = $2 AND state = 'open'`, t, row, now.UnixMicro(), s, []byte{})
 		if err != nil || n == 0 {
 			return err // somebody was faster
@@ -452,7 +453,7 @@ func (r *Room) ExpireAsks(ctx context.Context, t id.Tenant, limit int) (n int, e
 				return err
 			}
 			if _, err := tx.Exec(ctx, `
-				UPDATE consent_ask SET state = 'expired', ended = $3, subject = NULL, digest = $4, sealed = $4
+				UPDATE consent_ask SET state = 'expired', ended = $3, subject = NULL, asked_subject = NULL, digest = $4, sealed = $4
 				WHERE tenant_id = $1 AND id = $2`, t, row, now.UnixMicro(), []byte{}); err != nil {
 				return err
 			}
@@ -467,6 +468,88 @@ func (r *Room) ExpireAsks(ctx context.Context, t id.Tenant, limit int) (n int, e
 		return 0, unavailable(err, "end questions without an answer")
 	}
 	return n, nil
+}
+
+// Asked returns who was asked by letter at an e-mail address and has not answered: the reference of each
+// question, which an erasure takes for a data subject. Nothing else is known of them. A malformed
+// address, and any other kind of identity, was never asked.
+func (r *Room) Asked(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error) {
+	email, err := subject.Normalise(subject.Email, value)
+	if k != subject.Email || err != nil {
+		return nil, nil
+	}
+	digest, err := r.keys.BlindIndex(ctx, t, "consent.ask", email)
+	if err != nil {
+		return nil, unavailable(err, "make the blind index of an address")
+	}
+	var found []id.Subject
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		found = nil
+		rows, err := tx.Query(ctx, `
+			SELECT asked_subject FROM consent_ask
+			WHERE tenant_id = $1 AND digest = $2 AND asked_subject IS NOT NULL ORDER BY asked, id`, t, digest)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s id.Subject
+			if err := rows.Scan(&s); err != nil {
+				return err
+			}
+			found = append(found, s)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, unavailable(err, "look up an address")
+	}
+	return found, nil
+}
+
+// Pending is a question by letter that nobody has answered yet, with the address it went to.
+type Pending struct {
+	Ask
+	Asked    id.Subject // the reference of the question
+	Email    string
+	Purposes []string
+}
+
+// Pending returns the questions of these references, opened.
+func (r *Room) Pending(ctx context.Context, t id.Tenant, asked []id.Subject) ([]Pending, error) {
+	var rows []*askRow
+	var who []id.Subject
+	err := r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		rows, who = nil, nil
+		for _, s := range asked {
+			var row uuid.UUID
+			err := tx.QueryRow(ctx, `SELECT id FROM consent_ask WHERE tenant_id = $1 AND asked_subject = $2`, t, s).Scan(&row)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			a, err := readAsk(ctx, tx, row)
+			if err != nil {
+				return err
+			}
+			rows, who = append(rows, a), append(who, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err, "read the questions to an address")
+	}
+	var out []Pending
+	for i, a := range rows {
+		email, err := r.sealer.OpenTenant(ctx, t, askAAD(t, a.ID), a.sealed)
+		if err != nil {
+			return nil, unavailable(err, "open an address")
+		}
+		out = append(out, Pending{Ask: a.Ask, Asked: who[i], Email: string(email), Purposes: a.purposes})
+	}
+	return out, nil
 }
 
 // askAAD binds a sealed address to its question.

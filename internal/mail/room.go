@@ -39,6 +39,7 @@ type Letter struct {
 	Language string            // of the text, a BCP 47 tag
 	Headers  map[string]string // more headers, such as List-Unsubscribe; each one line
 	About    id.Subject        // whom it is about, so that an erasure takes it along; zero: nobody who is known
+	Receiver id.Subject        // whom it goes to, if that is somebody else, for the same reason
 }
 
 // Keys seals letters. *vault.Vault implements it.
@@ -135,10 +136,14 @@ func (r *Room) SendTx(ctx context.Context, tx *store.Tx, l Letter) error {
 	if !l.About.IsZero() {
 		about = l.About
 	}
+	var receiver any
+	if !l.Receiver.IsZero() {
+		receiver = l.Receiver
+	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO mail_letter (tenant_id, id, subject, topic, sealed, made, due, attempts, state, problem)
-		VALUES ($1, $2, $3, $4, $5, $6, $6, 0, 'waiting', '')`,
-		t, letter, about, l.Topic, sealed, now)
+		INSERT INTO mail_letter (tenant_id, id, subject, receiver_subject, topic, sealed, made, due, attempts, state, problem)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, 'waiting', '')`,
+		t, letter, about, receiver, l.Topic, sealed, now)
 	return err
 }
 
@@ -230,10 +235,10 @@ func (r *Room) Waiting(ctx context.Context, t id.Tenant) (n int64, err error) {
 	return n, nil
 }
 
-// Erase deletes the letters about the subjects and returns how many there were.
+// Erase deletes the letters about the subjects, and those to them, and returns how many there were.
 func (r *Room) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) (n int64, err error) {
 	for _, s := range subjects {
-		one, err := tx.Exec(ctx, `DELETE FROM mail_letter WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), s)
+		one, err := tx.Exec(ctx, `DELETE FROM mail_letter WHERE tenant_id = $1 AND (subject = $2 OR receiver_subject = $2)`, tx.TenantID(), s)
 		if err != nil {
 			return n, err
 		}

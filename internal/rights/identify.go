@@ -2,6 +2,7 @@ package rights
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -108,11 +109,32 @@ func (r *Room) find(ctx context.Context, t id.Tenant, i identifier) ([]id.Subjec
 	if fail.Is(err, fail.Invalid) || fail.Is(err, fail.NotFound) {
 		return nil, nil
 	}
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	more, err := r.findElsewhere(ctx, t, i)
+	return append(found, more...), err
+}
+
+// findElsewhere asks the stores for those who are no data subjects yet.
+func (r *Room) findElsewhere(ctx context.Context, t id.Tenant, i identifier) (found []id.Subject, err error) {
+	for _, s := range r.Stores {
+		f, ok := s.(Finder)
+		if !ok {
+			continue
+		}
+		more, err := f.Find(ctx, t, i.kind, i.value)
+		if err != nil {
+			return nil, fmt.Errorf("find in %s: %w", s.Name(), err)
+		}
+		found = append(found, more...)
+	}
+	return found, nil
 }
 
 // locate returns every data subject that belongs to the person: those with any of the identifiers,
-// those given by reference, and all that were merged with them.
+// those given by reference, all that were merged with them, and the references of those who are held
+// under one of their addresses without being a data subject yet.
 func (r *Room) locate(ctx context.Context, t id.Tenant, w *Who) ([]id.Subject, error) {
 	found := slices.Clone(w.Subjects)
 	for _, i := range w.identifiers() {
@@ -135,7 +157,28 @@ func (r *Room) locate(ctx context.Context, t id.Tenant, w *Who) ([]id.Subject, e
 		found, err = r.expand(ctx, tx, found)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	// What stands under an address of the person, though the person was named by something else.
+	for _, s := range slices.Clone(found) {
+		held, err := r.People.Identities(ctx, t, s)
+		if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range held {
+			more, err := r.findElsewhere(ctx, t, identifier{i.Kind, i.Value})
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		}
+	}
+	slices.SortFunc(found, func(a, b id.Subject) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(found), nil
 }
 
 // expand adds all subjects of the persons that the given subjects belong to, sorted and once each.
@@ -193,6 +236,9 @@ func (r *Room) Search(ctx context.Context, t id.Tenant, term, value string) ([]M
 		who, err := r.describe(ctx, t, person)
 		if err != nil {
 			return nil, err
+		}
+		if len(who.identifiers()) == 0 && kind == subject.Email {
+			who.EmailAddresses = []string{value} // it is known to the store that found it and to no other
 		}
 		matches = append(matches, Match{Subjects: person, Who: who})
 	}

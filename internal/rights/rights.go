@@ -87,6 +87,15 @@ type Rectifier interface {
 	Rectify(ctx context.Context, tx *store.Tx, subjects []id.Subject, kind, existing, updated string) ([]Count, error)
 }
 
+// Finder is a Store that also holds data under an identity of somebody who is no data subject yet. It
+// makes a reference up for them, which stands in its columns for subjects, and returns it here; Export
+// and Erase are called with it as with any other.
+type Finder interface {
+	Store
+	// Find returns the references, none for a value that can't be of that kind.
+	Find(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error)
+}
+
 // Section is one file of an access package: what it is, and the data.
 type Section struct {
 	File  string // path within the package, without extension, such as "journey/sessions"

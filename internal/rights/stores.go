@@ -15,6 +15,7 @@ import (
 	"probity/internal/journey"
 	"probity/internal/predict"
 	"probity/internal/store"
+	"probity/internal/subject"
 	"probity/verify"
 )
 
@@ -64,6 +65,9 @@ type Consents interface {
 	Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (*verify.Bundle, error)
 	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
+	// Asked returns references of those who were asked by letter and have not answered.
+	Asked(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error)
+	Pending(ctx context.Context, t id.Tenant, asked []id.Subject) ([]consent.Pending, error)
 }
 
 // Choices is the Store of what a person agreed to, refused and withdrew, with the proofs.
@@ -72,6 +76,11 @@ func Choices(room Consents) Store { return choices{room} }
 type choices struct{ room Consents }
 
 func (choices) Name() string { return "consent" }
+
+// Find implements Finder.
+func (s choices) Find(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error) {
+	return s.room.Asked(ctx, t, k, value)
+}
 
 func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
 	type state struct {
@@ -135,6 +144,27 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 			File: "consent/history", Title: "Your choices so far",
 			About: "Each time you agreed, refused, withdrew or objected, and which text you were shown.", Provided: true, Data: list,
 		},
+	}
+	pending, err := s.room.Pending(ctx, t, subjects)
+	if err != nil {
+		return nil, err
+	}
+	if len(pending) > 0 {
+		type asked struct {
+			At       string   `json:"at"`
+			Email    string   `json:"email"`
+			What     string   `json:"what"`
+			Purposes []string `json:"purposes"`
+			Until    string   `json:"deleted_after"`
+		}
+		list := []asked{}
+		for _, p := range pending {
+			list = append(list, asked{stamp(p.Ask.Asked), p.Email, p.Kind, p.Purposes, stamp(p.Ask.Asked.Add(consent.AskLife))})
+		}
+		sections = append(sections, Section{
+			File: "consent/asked", Title: "Letters that ask you to confirm",
+			About: "The address was entered on the site. Without an answer it is deleted by the time given.", Provided: true, Data: list,
+		})
 	}
 	if len(records) > 0 {
 		proofs, err := s.room.Bundle(ctx, t, subjects)
