@@ -258,9 +258,13 @@ func before(ctx context.Context, tx *store.Tx, digest, content []byte) (*Asserte
 	}
 	copy(done.Subject[:], whose) // empty once the proof was deleted in its time
 	if err == nil && string(was) != string(content) {
-		return nil, fail.New(fail.Conflict, "Something else was recorded under this key.").WithCode("consent.key.reused")
+		return nil, reused()
 	}
 	return done, err
+}
+
+func reused() error {
+	return fail.New(fail.Conflict, "Something else was recorded under this key.").WithCode("consent.key.reused")
 }
 
 // asserting is one assertion on its way into the store.
@@ -296,30 +300,40 @@ func (w *asserting) write(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	rec := a.record(w.subject, own, w.now, w.set.materialAt(w.now))
+	script := ""
 	if a.Text != "" {
-		if rec.Notice, err = r.keepScript(ctx, tx, a.Text, a.Language); err != nil {
+		if script, err = r.keepScript(ctx, tx, a.Text, a.Language); err != nil {
 			return err
 		}
-		rec.Version = 1
 	}
-	e := newEntry(&rec)
-	e.Actor, e.Proof = "controller", proofAssertion
-	e.Assertion = &entryAssertion{
-		Channel: a.Channel, SaidAt: a.Said.Format(timeFormat), RecordedBy: a.RecordedBy, Evidence: a.Evidence, Explicit: a.Explicit,
-	}
-	e.Notice = w.set.textOf(&rec)
-	e.addPurposes(w.set, &rec, nil)
-	if err := r.append(ctx, tx, &rec, e, w.members, w.denial); err != nil {
+	e := w.fill(own, script)
+	if err := r.append(ctx, tx, &w.record, e, w.members, w.denial); err != nil {
 		return err
 	}
-	w.record = rec
 	if w.digest == nil {
 		return nil
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO consent_once (tenant_id, digest, content, record) VALUES ($1, $2, $3, $4)`,
-		tx.TenantID(), w.digest, w.content, rec.ID)
+		tx.TenantID(), w.digest, w.content, w.record.ID)
 	return err
+}
+
+// fill makes the record and returns its entry. script names the text that was read or shown, if it was
+// no published notice.
+func (w *asserting) fill(own []Record, script string) *entry {
+	a, rec := w.a, &w.record
+	*rec = a.record(w.subject, own, w.now, w.set.materialAt(w.now))
+	if script != "" {
+		rec.Notice, rec.Version = script, 1
+	}
+	e := newEntry(rec)
+	e.Actor, e.Proof = "controller", proofAssertion
+	e.Assertion = &entryAssertion{
+		Channel: a.Channel, SaidAt: a.Said.Format(timeFormat), RecordedBy: a.RecordedBy, Evidence: a.Evidence, Explicit: a.Explicit,
+	}
+	e.Notice = w.set.textOf(rec)
+	e.addPurposes(w.set, rec, nil)
+	return e
 }
 
 // record is what the assertion says of the subject, whose records are known.

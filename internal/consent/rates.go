@@ -41,20 +41,49 @@ func dwell(ms int) string {
 // tally counts an entry within the transaction that writes it, so that the counts and the ledger
 // can't disagree.
 func (r *Room) tally(ctx context.Context, tx *store.Tx, rec *Record, e *entry) error {
-	var viewport, bucket string
+	return tallyOf(rec, e).add(ctx, tx, 1)
+}
+
+// tallied is what entries have in common that are counted together.
+type tallied struct {
+	day, kind, notice string
+	version           int
+	language          string
+	deployment        uuid.UUID
+	component         string
+	viewport, dwell   string
+	effects           string
+}
+
+func tallyOf(rec *Record, e *entry) tallied {
+	k := tallied{
+		day: rec.At.UTC().Format(time.DateOnly), kind: rec.Kind, notice: rec.Notice, version: rec.Version, language: rec.Language,
+		deployment: rec.Deployment, component: rec.Source, effects: encodeEffects(rec.Effects),
+	}
 	if e.UI != nil {
-		viewport = e.UI.Viewport
+		k.viewport = e.UI.Viewport
 	}
 	if e.Served != nil {
-		bucket = dwell(e.Served.DwellMS)
+		k.dwell = dwell(e.Served.DwellMS)
 	}
+	return k
+}
+
+// compare orders them, so that two transactions never wait for each other's rows.
+func (k tallied) compare(o tallied) int {
+	return cmp.Or(
+		cmp.Compare(k.day, o.day), cmp.Compare(k.kind, o.kind), cmp.Compare(k.notice, o.notice), cmp.Compare(k.version, o.version),
+		cmp.Compare(k.language, o.language), slices.Compare(k.deployment[:], o.deployment[:]), cmp.Compare(k.component, o.component),
+		cmp.Compare(k.viewport, o.viewport), cmp.Compare(k.dwell, o.dwell), cmp.Compare(k.effects, o.effects))
+}
+
+func (k tallied) add(ctx context.Context, tx *store.Tx, times int64) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO consent_tally (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects, times)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (tenant_id, day, kind, notice, version, language, deployment, component, viewport, dwell, effects)
-		DO UPDATE SET times = consent_tally.times + 1`,
-		tx.TenantID(), rec.At.UTC().Format(time.DateOnly), rec.Kind, rec.Notice, rec.Version, rec.Language, rec.Deployment,
-		rec.Source, viewport, bucket, encodeEffects(rec.Effects))
+		DO UPDATE SET times = consent_tally.times + excluded.times`,
+		tx.TenantID(), k.day, k.kind, k.notice, k.version, k.language, k.deployment, k.component, k.viewport, k.dwell, k.effects, times)
 	return err
 }
 

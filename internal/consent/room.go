@@ -40,6 +40,8 @@ const (
 // Keys seals ledger entries and makes the nonce key. *vault.Vault implements it.
 type Keys interface {
 	subject.Keys
+	// CreateSubjects is CreateSubject for many.
+	CreateSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) error
 }
 
 // Publisher announces what changed. *stream.Engine implements it. Publishing is fire and forget.
