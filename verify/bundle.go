@@ -28,9 +28,10 @@ type Bundle struct {
 // Extension proves that the tree of one checkpoint is a beginning of the tree of another: nothing
 // below the old size was changed, dropped or moved.
 type Extension struct {
-	Old   string   `json:"old"`   // signed checkpoint
-	New   string   `json:"new"`   // signed checkpoint
-	Proof []string `json:"proof"` // hashes, base64
+	Old    string   `json:"old"`               // signed checkpoint
+	OldKey string   `json:"old_key,omitempty"` // verifier key of Old if the log's key was replaced since
+	New    string   `json:"new"`               // signed checkpoint
+	Proof  []string `json:"proof"`             // hashes, base64
 }
 
 // NewBundle returns an empty bundle of the log with that verifier key.
@@ -53,11 +54,16 @@ func NewExtension(old, new []byte, proof tlog.TreeProof) Extension {
 	return e
 }
 
-// Check verifies that the new checkpoint extends the old one and returns both. Two checkpoints of
-// one size with different roots, or a proof that does not hold, give the reason SplitView: the log
-// signed two histories.
+// Check verifies that the new checkpoint, which the key signed, extends the old one and returns both.
+// The old one is checked under OldKey if there is one: whether that key was the operator's too is for
+// the caller to know, see Keychain. Two checkpoints of one size with different roots, or a proof that
+// does not hold, give the reason SplitView: the log signed two histories.
 func (e *Extension) Check(key string) (old, new Checkpoint, err error) {
-	if old, err = OpenCheckpoint([]byte(e.Old), key); err != nil {
+	before := key
+	if e.OldKey != "" {
+		before = e.OldKey
+	}
+	if old, err = OpenCheckpoint([]byte(e.Old), before); err != nil {
 		return old, new, err
 	}
 	if new, err = OpenCheckpoint([]byte(e.New), key); err != nil {

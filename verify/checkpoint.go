@@ -87,15 +87,9 @@ func OpenCheckpoint(signed []byte, key string) (Checkpoint, error) {
 // openNote opens a signed note under one verifier key. It takes one spelling of key and signatures
 // only, so that no byte of them can be changed unnoticed.
 func openNote(signed []byte, key string) (*note.Note, error) {
-	v, err := note.NewVerifier(key)
+	v, err := parseKey(key)
 	if err != nil {
-		return nil, fault(BadKey, "the verifier key is malformed")
-	}
-	if _, rest, _ := strings.Cut(key, "+"); rest[:8] != strings.ToLower(rest[:8]) {
-		return nil, fault(BadKey, "the verifier key's hash is not spelled in lower case")
-	}
-	if _, rest, _ := strings.Cut(key, "+"); !spelled64(rest[9:]) {
-		return nil, fault(BadKey, "the verifier key is not spelled as it was written")
+		return nil, err
 	}
 	n, err := note.Open(signed, note.VerifierList(v))
 	if err != nil {
@@ -107,6 +101,22 @@ func openNote(signed []byte, key string) (*note.Note, error) {
 		}
 	}
 	return n, nil
+}
+
+// parseKey reads the verifier key of a log, in the one spelling that it was written in.
+func parseKey(key string) (note.Verifier, error) {
+	v, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, fault(BadKey, "the verifier key is malformed")
+	}
+	_, rest, _ := strings.Cut(key, "+")
+	if rest[:8] != strings.ToLower(rest[:8]) {
+		return nil, fault(BadKey, "the verifier key's hash is not spelled in lower case")
+	}
+	if !spelled64(rest[9:]) {
+		return nil, fault(BadKey, "the verifier key is not spelled as it was written")
+	}
+	return v, nil
 }
 
 func spelled64(s string) bool {

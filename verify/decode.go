@@ -146,6 +146,9 @@ func decodeBundle(v *value) (*Bundle, error) {
 				return nil, e.err
 			}
 			x := Extension{Old: e.text("old"), New: e.text("new"), Proof: []string{}}
+			if item.get("old_key") != nil {
+				x.OldKey = e.text("old_key")
+			}
 			for _, h := range e.list("proof") {
 				if h.kind != kindString {
 					return nil, fault(Malformed, "consistency: a hash is not a string")

@@ -96,7 +96,7 @@ func (c *checker) evidence(e *Evidence) error {
 // IsCheckpoints tells whether a file looks like signed checkpoints in text, rather than JSON.
 func IsCheckpoints(data []byte) bool {
 	data = bytes.TrimLeft(data, " \t\r\n")
-	return len(data) > 0 && data[0] != '{' && bytes.Contains(data, []byte("\n\n— "))
+	return len(data) > 0 && data[0] != '{' && !isHandover(data) && bytes.Contains(data, []byte("\n\n— "))
 }
 
 // Checkpoints verifies a text file with one or more signed checkpoints of one log, one after the
@@ -106,21 +106,30 @@ func IsCheckpoints(data []byte) bool {
 // Two checkpoints that can't both be true give an error with the reason SplitView, and the evidence
 // to show to others.
 func Checkpoints(data []byte, keys ...string) (*Report, *Evidence, error) {
+	return Trust{Keys: keys}.Checkpoints(data)
+}
+
+// Checkpoints verifies a text file of checkpoints as the function Checkpoints does, with all that the
+// reader knows. A contradiction is told before anything else that is wrong.
+func (t Trust) Checkpoints(data []byte) (*Report, *Evidence, error) {
 	if len(data) > MaxFile {
 		return nil, nil, fault(Malformed, "the file is larger than %d MB", MaxFile>>20)
 	}
-	if len(keys) == 0 {
+	if len(t.Keys) == 0 {
 		return nil, nil, fault(WrongKey, "a checkpoint does not carry its key: name the verifier key that the organisation published")
 	}
 	notes, err := splitNotes(string(data))
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &Report{Type: "checkpoint", Trusted: true}
+	ck := newChecker("checkpoint", t)
+	r := &ck.report
+	r.Trusted = true
 	var opened []Checkpoint
 	var by []string
+	var unfit error // the first checkpoint that its key might not sign, or that too few witnessed
 	for i, signed := range notes {
-		c, key, err := openAny(signed, keys)
+		c, key, err := openAny(signed, t.Keys)
 		if err != nil {
 			return nil, nil, within("checkpoint", i, err)
 		}
@@ -144,7 +153,13 @@ func Checkpoints(data []byte, keys ...string) (*Report, *Evidence, error) {
 				return nil, e, detail
 			}
 		}
+		if err := ck.proven([]byte(signed), key, c); err != nil && unfit == nil {
+			unfit = within("checkpoint", i, err)
+		}
 		opened, by = append(opened, c), append(by, key)
+	}
+	if unfit != nil {
+		return nil, nil, unfit
 	}
 	if len(notes) > 1 {
 		r.verified("No two of the %d checkpoints contradict each other in what they state.", len(notes))

@@ -156,20 +156,22 @@ func (x *ExcerptWriter) Close(checkpoint []byte) error {
 
 // Read verifies a file of any type from a stream: as File does, but an excerpt may be of any size,
 // and takes no more memory than its longest line. An error of r is returned as it is.
-func Read(r io.Reader, trusted ...string) (*Report, error) {
+func Read(r io.Reader, trusted ...string) (*Report, error) { return read(r, Trust{Keys: trusted}) }
+
+func read(r io.Reader, trust Trust) (*Report, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	start, err := in.Peek(len(`{"type":"` + ExcerptType))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if string(start) == `{"type":"`+ExcerptType {
-		return readExcerpt(in, trusted)
+		return readExcerpt(in, trust)
 	}
 	data, err := io.ReadAll(io.LimitReader(in, MaxFile+1))
 	if err != nil {
 		return nil, err
 	}
-	return File(data, trusted...)
+	return file(data, trust)
 }
 
 // excerpt is one excerpt on its way through the verifier.
@@ -188,7 +190,7 @@ type excerpt struct {
 	proved  int64 // receipts
 }
 
-func readExcerpt(in *bufio.Reader, trusted []string) (*Report, error) {
+func readExcerpt(in *bufio.Reader, trust Trust) (*Report, error) {
 	line, err := readLine(in)
 	if err != nil {
 		return nil, err
@@ -202,7 +204,7 @@ func readExcerpt(in *bufio.Reader, trusted []string) (*Report, error) {
 		return nil, err
 	}
 	x := &excerpt{
-		checker: newChecker(ExcerptType, trusted), head: *head,
+		checker: newChecker(ExcerptType, trust), head: *head,
 		counted: ExcerptEnd{Kinds: map[string]int64{}}, notices: map[string]string{}, cited: map[string]bool{},
 	}
 	return x.finish(head.VerifierKey, func() error { return x.run(in) })
@@ -292,13 +294,16 @@ func (x *excerpt) start() error {
 	if h.Old == nil {
 		return fault(Malformed, "old: missing")
 	}
-	if len(x.trusted) > 0 && !slices.Contains(x.trusted, h.Old.VerifierKey) {
-		return fault(WrongKey, "the earlier checkpoint names a key that is not among the %d keys you trust", len(x.trusted))
+	if err := x.trust.key(h.Old.VerifierKey); err != nil {
+		return err
 	}
 	if x.old, err = OpenCheckpoint([]byte(h.Old.Checkpoint), h.Old.VerifierKey); err != nil {
 		return err
 	}
 	if err := x.checkpoint(x.old); err != nil {
+		return err
+	}
+	if err := x.trust.period(h.Old.VerifierKey, x.old); err != nil {
 		return err
 	}
 	if x.old.Tree.N != h.First {
@@ -391,6 +396,13 @@ func (x *excerpt) outside(r *Receipt) error {
 	if err != nil {
 		return err
 	}
+	proof, err := ParseProof(r.Proof)
+	if err != nil {
+		return fault(Malformed, "proof: %v", err)
+	}
+	if err := x.proven(proof.Checkpoint, r.VerifierKey, at); err != nil {
+		return err
+	}
 	x.proved++
 	return x.checkpoint(at)
 }
@@ -479,6 +491,9 @@ func (x *excerpt) end(v *value) error {
 	if err := x.checkpoint(at); err != nil {
 		return err
 	}
+	if err := x.proven([]byte(e.Checkpoint), x.head.VerifierKey, at); err != nil {
+		return err
+	}
 	if at.Tree.N != x.n {
 		return fault(Incomplete, "the excerpt has the entries from %d to before %d, its last checkpoint states %d", x.head.First, x.n, at.Tree.N)
 	}
@@ -490,6 +505,11 @@ func (x *excerpt) end(v *value) error {
 	}
 	if e.Entries != x.counted.Entries || e.Erased != x.counted.Erased || e.Withheld != x.counted.Withheld || !maps.Equal(e.Kinds, x.counted.Kinds) {
 		return fault(Incomplete, "the counts in the last line are not those of the entries")
+	}
+	for digest := range x.notices {
+		if !x.cited[digest] {
+			return fault(EditedNotice, "a text is enclosed that no entry of the excerpt cites")
+		}
 	}
 	x.counted.Checkpoint = e.Checkpoint
 	return x.covers(at)

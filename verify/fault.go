@@ -23,6 +23,8 @@ const (
 	Incomplete    Reason = "incomplete"     // an entry that must be there is missing, or counts don't add up
 	BadOrder      Reason = "bad order"      // an entry is dated or cited before what it follows
 	SplitView     Reason = "split view"     // the log signed two trees that can't both be true
+	WrongPeriod   Reason = "wrong period"   // a key signed what was not in its period
+	NotWitnessed  Reason = "not witnessed"  // too few of the reader's witnesses signed a checkpoint
 )
 
 // Error says why a file can't be relied on.

@@ -51,17 +51,23 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// File verifies a receipt, a certificate or a bundle. With trusted verifier keys the file's key
-// must be one of them; without, the key inside the file is used and the report says so.
+// File verifies a file of any type but a text of checkpoints. With trusted verifier keys the file's
+// key must be one of them; without, the key inside the file is used and the report says so. Trust.File
+// takes witnesses and periods of keys into account too.
 //
 // The error is an *Error whose Reason names what is wrong. Nothing is verified partially: one bad
 // part fails the whole file.
-func File(data []byte, trusted ...string) (*Report, error) {
+func File(data []byte, trusted ...string) (*Report, error) { return file(data, Trust{Keys: trusted}) }
+
+func file(data []byte, trust Trust) (*Report, error) {
 	if len(data) > MaxFile {
 		return nil, fault(Malformed, "the file is larger than %d MB", MaxFile>>20)
 	}
 	if bytes.HasPrefix(data, []byte(`{"type":"`+ExcerptType)) {
-		return readExcerpt(bufio.NewReader(bytes.NewReader(data)), trusted)
+		return readExcerpt(bufio.NewReader(bytes.NewReader(data)), trust)
+	}
+	if isHandover(data) {
+		return newChecker(handoverType, trust).handover(string(data))
 	}
 	v, err := parse(data)
 	if err != nil {
@@ -74,7 +80,7 @@ func File(data []byte, trusted ...string) (*Report, error) {
 	if t == nil || t.kind != kindString {
 		return nil, fault(Malformed, `member "type" is missing`)
 	}
-	c := newChecker(t.text, trusted)
+	c := newChecker(t.text, trust)
 	switch t.text {
 	case ReceiptType:
 		r, err := decodeReceipt(v, "")
@@ -100,30 +106,36 @@ func File(data []byte, trusted ...string) (*Report, error) {
 			return nil, err
 		}
 		return c.finish(e.VerifierKey, func() error { return c.evidence(e) })
+	case KeychainType:
+		k, err := decodeKeychain(v)
+		if err != nil {
+			return nil, err
+		}
+		return c.keychain(k)
 	}
 	return nil, fault(Malformed, "type %q is not known to this program", t.text)
 }
 
 // checker gathers the report and sees to it that all parts belong to one log.
 type checker struct {
-	report  Report
-	trusted []string
-	sizes   map[int64]tlog.Hash // roots of the checkpoints met so far
-	people  []person            // the entries about people, in the order of the log
+	report    Report
+	trust     Trust
+	sizes     map[int64]tlog.Hash // roots of the checkpoints met so far
+	witnessed map[int64]bool      // sizes whose witnesses the report has named
+	people    []person            // the entries about people, in the order of the log
 }
 
-func newChecker(typ string, trusted []string) *checker {
-	return &checker{report: Report{Type: typ}, trusted: trusted, sizes: map[int64]tlog.Hash{}}
+func newChecker(typ string, trust Trust) *checker {
+	trust.Keys = slices.Clone(trust.Keys) // which a list of keys adds to
+	return &checker{report: Report{Type: typ}, trust: trust, sizes: map[int64]tlog.Hash{}, witnessed: map[int64]bool{}}
 }
 
 func (c *checker) finish(key string, check func() error) (*Report, error) {
 	c.report.Key = key
-	if len(c.trusted) > 0 {
-		if !slices.Contains(c.trusted, key) {
-			return nil, fault(WrongKey, "the file names a key that is not among the %d keys you trust", len(c.trusted))
-		}
-		c.report.Trusted = true
+	if err := c.trust.key(key); err != nil {
+		return nil, err
 	}
+	c.report.Trusted = len(c.trust.Keys) > 0
 	if err := check(); err != nil {
 		return nil, err
 	}
@@ -161,6 +173,9 @@ func (c *checker) receipt(r *Receipt) error {
 	proof, err := ParseProof(r.Proof)
 	if err != nil {
 		return fault(Malformed, "proof: %v", err)
+	}
+	if err := c.proven(proof.Checkpoint, r.VerifierKey, at); err != nil {
+		return err
 	}
 	c.report.Entries = append(c.report.Entries, Proven{Index: proof.Index, Kind: leaf.Kind, Time: leaf.Time(), Entry: r.Entry})
 	c.report.verified("Entry %d of log %s, %q of %s UTC, is unaltered and part of the log's first %d entries.",
@@ -219,21 +234,46 @@ func (c *checker) bundle(b *Bundle) error {
 		}
 	}
 	for i := range b.Consistency {
-		old, new, err := b.Consistency[i].Check(b.VerifierKey)
-		if err == nil {
-			err = c.checkpoint(old)
-		}
-		if err == nil {
-			err = c.checkpoint(new)
-		}
-		if err != nil {
+		if err := c.extension(&b.Consistency[i], b.VerifierKey); err != nil {
 			return within("consistency proof", i, err)
 		}
-		c.report.verified("Between %d and %d entries nothing earlier was changed, dropped or moved.", old.Tree.N, new.Tree.N)
 	}
 	if len(b.Receipts)+len(b.Certificates)+len(b.Consistency) == 0 {
 		c.report.unverified("Anything: the bundle is empty.")
 	}
+	return nil
+}
+
+func (c *checker) extension(e *Extension, key string) error {
+	old, new, err := e.Check(key)
+	if err != nil {
+		return err
+	}
+	if err := c.checkpoint(old); err != nil {
+		return err
+	}
+	if err := c.checkpoint(new); err != nil {
+		return err
+	}
+	if e.OldKey == "" {
+		if err := c.trust.period(key, old); err != nil {
+			return err
+		}
+	} else {
+		if err := c.trust.key(e.OldKey); err != nil {
+			return err
+		}
+		if err := c.trust.period(e.OldKey, old); err != nil {
+			return err
+		}
+		if !c.report.Trusted {
+			c.report.unverified("That the log's earlier key, which signed its first %d entries, was the operator's too: %s", old.Tree.N, e.OldKey)
+		}
+	}
+	if err := c.trust.period(key, new); err != nil {
+		return err
+	}
+	c.report.verified("Between %d and %d entries nothing earlier was changed, dropped or moved.", old.Tree.N, new.Tree.N)
 	return nil
 }
 

@@ -134,29 +134,34 @@ func ParseKeychain(data []byte) (*Keychain, []Period, error) {
 	if err != nil {
 		return nil, nil, fault(Malformed, "not JSON: %v", err)
 	}
+	k, err := decodeKeychain(v)
+	if err != nil {
+		return nil, nil, err
+	}
+	periods, err := k.Check()
+	return k, periods, err
+}
+
+func decodeKeychain(v *value) (*Keychain, error) {
 	f := open(v, "", KeychainType)
 	k := NewKeychain()
 	if f.err == nil {
 		for _, item := range f.list("keys") {
 			e := open(item, "keys", "")
 			if e.err != nil {
-				return nil, nil, e.err
+				return nil, e.err
 			}
 			p := PublishedKey{VerifierKey: e.text("verifier_key")}
 			if item.get("handover") != nil {
 				p.Handover = e.text("handover")
 			}
 			if err := e.done(); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			k.Keys = append(k.Keys, p)
 		}
 	}
-	if err := f.done(); err != nil {
-		return nil, nil, err
-	}
-	periods, err := k.Check()
-	return k, periods, err
+	return k, f.done()
 }
 
 // Check verifies every handover and returns the period of each key, oldest first.
@@ -166,8 +171,8 @@ func (k *Keychain) Check() ([]Period, error) {
 	}
 	periods := make([]Period, len(k.Keys))
 	for i, key := range k.Keys {
-		if _, err := note.NewVerifier(key.VerifierKey); err != nil {
-			return nil, fault(BadKey, "key %d of the list is malformed", i+1)
+		if _, err := parseKey(key.VerifierKey); err != nil {
+			return nil, within("key", i, err)
 		}
 		periods[i] = Period{Key: key.VerifierKey, Until: -1}
 		if i == 0 {

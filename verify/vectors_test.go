@@ -15,12 +15,37 @@ import (
 // fileVector is a whole file and what every verifier must say of it. Other implementations are
 // checked against the same list; see e2e/verifier.
 type fileVector struct {
-	Name    string           `json:"name"`
-	Trusted []string         `json:"trusted,omitempty"`
-	File    string           `json:"file"`
-	Reason  Reason           `json:"reason"` // empty: it verifies
-	Entries int              `json:"entries,omitempty"`
-	Kinds   map[string]int64 `json:"kinds,omitempty"`
+	Name      string           `json:"name"`
+	Trusted   []string         `json:"trusted,omitempty"`
+	Keys      string           `json:"keys,omitempty"`      // a list of keys that is followed from a trusted one
+	Witnesses []string         `json:"witnesses,omitempty"` // verifier keys
+	Needed    int              `json:"needed,omitempty"`    // 0: all of them
+	File      string           `json:"file"`
+	Reason    Reason           `json:"reason"` // empty: it verifies
+	Entries   int              `json:"entries,omitempty"`
+	Kinds     map[string]int64 `json:"kinds,omitempty"`
+}
+
+// ask fills in what this verifier says.
+func (v *fileVector) ask(t testing.TB) {
+	t.Helper()
+	trust := Trust{Keys: v.Trusted, Witnesses: v.Witnesses, Needed: v.Needed}
+	var report *Report
+	var err error
+	if v.Keys != "" {
+		var periods []Period
+		if _, periods, err = ParseKeychain([]byte(v.Keys)); err == nil {
+			err = trust.Follow(periods)
+		}
+	}
+	if err == nil {
+		report, err = trust.File([]byte(v.File))
+	}
+	if v.Reason = ReasonOf(err); err == nil {
+		v.Entries, v.Kinds = len(report.Entries), report.Kinds
+	} else if v.Reason == "" {
+		t.Fatalf("%s: the error has no reason: %v", v.Name, err)
+	}
 }
 
 // excerptOf writes an excerpt of the shadow log from one index on. contents gives the entries whose
@@ -38,6 +63,9 @@ func (s *shadow) excerptOf(t testing.TB, first int64, contents map[int64]string,
 		t.Fatal(err)
 	}
 	for i := range notices {
+		if !cites(contents, first, notices[i].Digest()) {
+			continue
+		}
 		if err := x.Notice(&notices[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +85,16 @@ func (s *shadow) excerptOf(t testing.TB, first int64, contents map[int64]string,
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// cites tells whether one of the entries from an index on names a text.
+func cites(contents map[int64]string, first int64, digest string) bool {
+	for n, entry := range contents {
+		if n >= first && strings.Contains(entry, digest) {
+			return true
+		}
+	}
+	return false
 }
 
 // spine returns the roots of the complete subtrees of the first n leaves.
@@ -79,12 +117,7 @@ func fileVectors(t testing.TB) []fileVector {
 	var out []fileVector
 	add := func(name string, file []byte, trusted ...string) {
 		v := fileVector{Name: name, File: string(file), Trusted: trusted}
-		report, err := File(file, trusted...)
-		if v.Reason = ReasonOf(err); err == nil {
-			v.Entries, v.Kinds = len(report.Entries), report.Kinds
-		} else if v.Reason == "" {
-			t.Fatalf("%s: the error has no reason: %v", name, err)
-		}
+		v.ask(t)
 		out = append(out, v)
 	}
 	s := newSample(t)
@@ -386,6 +419,7 @@ func fileVectors(t testing.TB) []fileVector {
 		"an excerpt without times":                      strings.Replace(part, `"from":"2026-11-22T13:00:00Z"`, `"from":"yesterday"`, 1),
 		"an excerpt that hides its earlier checkpoint":  `{"type":"probity/excerpt/v1"` + strings.Replace(part[27:], `"old":{`, `"old":null,"was":{`, 1),
 		"an excerpt with a checkpoint before the first": strings.Replace(whole, `"old":null`, `"old":{"checkpoint":"","verifier_key":""}`, 1),
+		"an excerpt with a notice that no entry cites":  strings.Replace(part, "\n", "\n"+`{"notice":`+string(encode(t, d))+"}\n", 1),
 		"an excerpt with a back-dated leaf":             strings.Replace(whole, `"leaf":"v1|notice.served|299`, `"leaf":"v1|notice.served|399`, 1),
 		"an excerpt with a proof beside it":             strings.Replace(part, "\n", "\n"+`{"receipt":`+string(encode(t, p.receipt(t, 0, said[0])))+"}\n", 1),
 		"an excerpt with another log's proof beside it": strings.Replace(part, "\n", "\n"+`{"receipt":`+good+"}\n", 1),
@@ -406,6 +440,10 @@ func fileVectors(t testing.TB) []fileVector {
 	}
 	late.leaves, late.hashes = append(late.leaves, early), append(late.hashes, stored...)
 	add("a log that back-dates", late.excerptOf(t, 0, map[int64]string{0: `{}`, 1: `{}`}))
+	for _, v := range trustVectors(t) {
+		v.ask(t)
+		out = append(out, v)
+	}
 	slices.SortFunc(out, func(a, b fileVector) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
@@ -451,7 +489,7 @@ func TestL13_EveryReasonHasAVector(t *testing.T) {
 		names[v.Name] = true
 	}
 	for _, r := range []Reason{"", Malformed, BadKey, WrongKey, BadSignature, BadCheckpoint, OtherLog, EditedEntry, BadProof, EditedNotice,
-		EditedBody, Incomplete, BadOrder, SplitView} {
+		EditedBody, Incomplete, BadOrder, SplitView, WrongPeriod, NotWitnessed} {
 		if seen[r] == 0 {
 			t.Errorf("no vector fails with %q", r)
 		}

@@ -103,7 +103,11 @@ func (s *shadow) sign(t testing.TB, text string) []byte {
 
 func (s *shadow) receipt(t testing.TB, n int64, entry string) *Receipt {
 	t.Helper()
-	size := int64(len(s.leaves))
+	return s.receiptAt(t, n, int64(len(s.leaves)), entry)
+}
+
+func (s *shadow) receiptAt(t testing.TB, n, size int64, entry string) *Receipt {
+	t.Helper()
 	path, err := tlog.ProveRecord(size, n, &s.hashes)
 	if err != nil {
 		t.Fatal(err)

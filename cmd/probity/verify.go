@@ -15,10 +15,11 @@ import (
 type verifyCommand struct {
 	settings `embed:""`
 	Events   bool     `help:"Check instead that every stored event of the installation in --data had a live basis when it was received."`
-	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate, bundle or excerpt; or a text file with one or more signed checkpoints, which are compared."`
+	File     string   `arg:"" optional:"" type:"existingfile" help:"Receipt, certificate, bundle, excerpt, list of keys, handover or evidence; or a text file with one or more signed checkpoints, which are compared."`
 	Key      []string `name:"key" placeholder:"VKEY" help:"Verifier key that the organisation published; may be repeated. Without it the key inside the file is used, and the report says so."`
-	Keys     string   `name:"keys" type:"existingfile" placeholder:"FILE" help:"The log's published list of keys (/probity/v1/logs/…/keys): a key that follows from one of those given with --key is trusted too."`
-	Witness  []string `name:"witnessed-by" placeholder:"VKEY" help:"Verifier key of a witness that must have signed the checkpoint in a text file; may be repeated."`
+	Keys     string   `name:"keys" type:"existingfile" placeholder:"FILE" help:"The log's published list of keys (/probity/v1/logs/…/keys): a key that follows from one of those given with --key is trusted too, for what it signed in its own period."`
+	Witness  []string `name:"witnessed-by" placeholder:"VKEY" help:"Verifier key of a witness whose signature on the checkpoints counts; may be repeated."`
+	Needed   int      `name:"witnesses" placeholder:"N" help:"How many of these witnesses must have signed each proof's checkpoint; all of them by default."`
 	Evidence string   `name:"evidence" placeholder:"FILE" help:"Write the proof to this file if two checkpoints contradict each other."`
 	At       string   `name:"at" placeholder:"TIME" help:"Also say what was allowed at that time (RFC 3339), by the entries in the file alone."`
 }
@@ -38,10 +39,14 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 			return fail.Field("at", "--at %q is not a time such as 2026-11-22T12:00:00Z", c.At)
 		}
 	}
-	if err := c.follow(); err != nil {
+	if c.Needed < 0 || c.Needed > len(c.Witness) {
+		return fail.Field("witnesses", "--witnesses %d: you named %d witnesses with --witnessed-by", c.Needed, len(c.Witness))
+	}
+	trust := verify.Trust{Keys: c.Key, Witnesses: c.Witness, Needed: c.Needed}
+	if err := c.follow(&trust); err != nil {
 		return err
 	}
-	if done, err := c.checkpoints(); done || err != nil {
+	if done, err := c.checkpoints(trust); done || err != nil {
 		return err
 	}
 	f, err := os.Open(c.File)
@@ -49,7 +54,7 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	report, err := verify.Read(f, c.Key...)
+	report, err := trust.Read(f)
 	if err != nil {
 		return fail.Wrap(fail.Conflict, err, "%s does NOT verify", c.File)
 	}

@@ -40,10 +40,10 @@ type outcome struct {
 const asker = `
 import { check } from './check'
 import { Fault } from './fault'
-interface Vector { file: string; trusted?: string[] }
+interface Vector { file: string; trusted?: string[]; keys?: string; witnesses?: string[]; needed?: number }
 const ask = async (v: Vector) => {
   try {
-    const r = await check(new Blob([v.file]), v.trusted ?? [])
+    const r = await check(new Blob([v.file]), { keys: v.trusted ?? [], list: v.keys ?? '', witnesses: v.witnesses ?? [], needed: v.needed ?? 0 })
     return { reason: '', entries: r.entries.length, kinds: r.kinds }
   } catch (e) {
     return e instanceof Fault ? { reason: e.reason } : { trouble: String(e) }
@@ -66,9 +66,12 @@ func TestL13_BothVerifiersAgreeOnEveryVector(t *testing.T) {
 	var vectors struct {
 		Files []struct {
 			outcome
-			Name    string   `json:"name"`
-			Trusted []string `json:"trusted"`
-			File    string   `json:"file"`
+			Name      string   `json:"name"`
+			Trusted   []string `json:"trusted"`
+			Keys      string   `json:"keys"`
+			Witnesses []string `json:"witnesses"`
+			Needed    int      `json:"needed"`
+			File      string   `json:"file"`
 		} `json:"files"`
 	}
 	if err := json.Unmarshal(list, &vectors); err != nil {
@@ -105,7 +108,18 @@ func TestL13_BothVerifiersAgreeOnEveryVector(t *testing.T) {
 		t.Fatalf("%d vectors gave %d results", len(vectors.Files), len(results))
 	}
 	for i, v := range vectors.Files {
-		report, err := verify.File([]byte(v.File), v.Trusted...)
+		trust := verify.Trust{Keys: v.Trusted, Witnesses: v.Witnesses, Needed: v.Needed}
+		var report *verify.Report
+		var err error
+		if v.Keys != "" {
+			var periods []verify.Period
+			if _, periods, err = verify.ParseKeychain([]byte(v.Keys)); err == nil {
+				err = trust.Follow(periods)
+			}
+		}
+		if err == nil {
+			report, err = trust.File([]byte(v.File))
+		}
 		ours := outcome{Reason: string(verify.ReasonOf(err))}
 		if err == nil {
 			ours.Entries, ours.Kinds = len(report.Entries), report.Kinds

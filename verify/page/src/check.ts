@@ -4,7 +4,8 @@
 import { equal, fromUTF8 } from './bytes'
 import { fault, within } from './fault'
 import { parse, textAt, type Value } from './json'
-import { openCheckpoint, hashOf, type Checkpoint } from './note'
+import { handoverType, inPeriod, keysType, openHandover, openKeys, tellHandover, type Period } from './keys'
+import { cosignature, openCheckpoint, hashOf, type Checkpoint } from './note'
 import {
   asserted, before, checkCertificate, checkExtension, checkReceipt, citedNotice, committed, contradict, decodeCertificate, decodeExtension,
   decodeNotice, decodeReceipt, digest, Fields, noticeType, parseLeaf, type Certificate, type Leaf, type Receipt,
@@ -28,14 +29,27 @@ export interface Report {
 
 interface Person { kind: string; id: string; subject: string; prev: string; served: string; nonce: string; index: bigint }
 
+/** What a reader knows by other means than the file. */
+export interface Trust {
+  keys: string[] // verifier keys of logs; the file's key must be one of them
+  list: string // the text of a key list, or nothing: one of its keys must be among keys, then all count, each in its period
+  witnesses: string[] // verifier keys of witnesses
+  needed: number // so many of them must have signed each proof's checkpoint; 0: all
+}
+
 /** Checks a file of any type. With trusted keys the file's key must be one of them. Throws a Fault
  * that names what is wrong, or Unable if the browser can't tell. */
-export async function check(file: Blob, trusted: string[]): Promise<Report> {
+export async function check(file: Blob, given: Trust): Promise<Report> {
+  const trusted: Known = { ...given, periods: [] }
+  if (given.list !== '') {
+    follow(trusted, await within('the list of keys', () => openKeys(given.list)))
+  }
   const start = new Uint8Array(await file.slice(0, 9 + excerptType.length).arrayBuffer())
   if (fromUTF8(start) === `{"type":"${excerptType}`) return new Excerpt(trusted).read(file)
   if (file.size > maxFile) throw fault('malformed', `the file is larger than ${maxFile >> 20} MB`)
   const text = fromUTF8(new Uint8Array(await file.arrayBuffer()))
   if (text === undefined) throw fault('malformed', 'not JSON: the text is not valid UTF-8')
+  if (text.startsWith(`${handoverType}\n`)) return new Checker(handoverType, trusted).handover(text)
   const v = parse(text)
   if (!(v instanceof Map)) throw fault('malformed', 'not a JSON object')
   const type = v.get('type')
@@ -65,6 +79,8 @@ export async function check(file: Blob, trusted: string[]): Promise<Report> {
             const [older, newer] = await checkExtension(e, key)
             checker.checkpoint(older)
             checker.checkpoint(newer)
+            checker.earlier(e.oldKey, older, key)
+            checker.allowed(key, newer)
             checker.verified(`Between ${older.size} and ${newer.size} entries nothing earlier was changed, dropped or moved.`)
           })
         }
@@ -87,7 +103,17 @@ export async function check(file: Blob, trusted: string[]): Promise<Report> {
       })
     }
   }
+  if (type === keysType) return checker.keychain(await openKeys(text))
   throw fault('malformed', `type "${String(type)}" is not known to this page`)
+}
+
+/** What is trusted, with the periods of a list that was followed. */
+interface Known extends Trust { periods: Period[] }
+
+function follow(trusted: Known, periods: Period[]): void {
+  if (!periods.some((p) => trusted.keys.includes(p.key))) throw fault('wrong key', 'the list of keys does not name one that you trust')
+  trusted.keys = [...trusted.keys, ...periods.map((p) => p.key)]
+  trusted.periods = periods
 }
 
 class Checker {
@@ -95,7 +121,9 @@ class Checker {
   private readonly roots = new Map<bigint, Hash>()
   private people: Person[] = []
 
-  constructor(type: string, readonly trusted: string[]) {
+  private readonly witnessed = new Set<bigint>()
+
+  constructor(type: string, readonly trusted: Known) {
     this.report = { type, log: '', key: '', trusted: false, entries: [], kinds: {}, verified: [], unverified: [] }
   }
 
@@ -110,10 +138,8 @@ class Checker {
   async finish(key: string, run: () => Promise<void>): Promise<Report> {
     const r = this.report
     r.key = key
-    if (this.trusted.length > 0) {
-      if (!this.trusted.includes(key)) throw fault('wrong key', 'the file names a key that you do not trust')
-      r.trusted = true
-    }
+    this.known(key)
+    r.trusted = this.trusted.keys.length > 0
     await run()
     if (r.trusted) this.verified('The signing key is one that you trust.')
     else this.unverified(`Whose key it is: the key in the file was used. Compare it with the one that the organisation publishes: ${key}`)
@@ -126,10 +152,97 @@ class Checker {
     return r
   }
 
+  /** Refuses a key that is not trusted. Any is, if none was given. */
+  known(key: string): void {
+    if (this.trusted.keys.length > 0 && !this.trusted.keys.includes(key)) throw fault('wrong key', 'the file names a key that you do not trust')
+  }
+
+  /** Refuses a tree that its key may not have signed. */
+  allowed(key: string, c: Checkpoint): void {
+    inPeriod(this.trusted.periods, key, c)
+  }
+
+  /** Looks at a checkpoint that later ones extend, which an earlier key of the log may have signed. */
+  earlier(oldKey: string, c: Checkpoint, key: string): void {
+    if (oldKey !== '') {
+      this.known(oldKey)
+      if (this.trusted.keys.length === 0) {
+        this.unverified(`That the log's earlier key, which signed its first ${c.size} entries, was the operator's too: ${oldKey}`)
+      }
+    }
+    this.allowed(oldKey === '' ? key : oldKey, c)
+  }
+
+  /** Looks at the checkpoint that a proof leads to: whether its key might sign it, and who witnessed it. */
+  async proven(note: string, key: string, at: Checkpoint): Promise<void> {
+    this.allowed(key, at)
+    const { witnesses, needed } = this.trusted
+    if (witnesses.length === 0) return
+    const list = (await Promise.all(witnesses.map((w) => cosignature(note, w)))).filter((c) => c !== undefined)
+    const enough = needed > 0 ? needed : witnesses.length
+    if (list.length < enough) {
+      throw fault('not witnessed', `a checkpoint is signed by ${list.length} of the ${witnesses.length} witnesses you know, and ${enough} are needed`)
+    }
+    if (this.witnessed.has(at.size)) return
+    this.witnessed.add(at.size)
+    for (const w of list) {
+      const time = new Date(Number(w.time) * 1000)
+      const when = Number.isNaN(time.getTime()) ? `second ${w.time}` : time.toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
+      this.verified(`Witness ${w.name}, which you know, saw the tree of ${at.size} entries as the largest of the log on ${when}.`)
+    }
+  }
+
+  /** Reports a checked list of keys. */
+  keychain(periods: Period[]): Report {
+    const r = this.report
+    if (this.trusted.keys.length > 0) {
+      follow(this.trusted, periods)
+      r.trusted = true
+    }
+    for (const [i, p] of periods.entries()) {
+      r.key = p.key
+      r.log = p.key.split('+', 1)[0] ?? ''
+      if (p.until === undefined) this.verified(`Key ${i + 1} signs log ${r.log} from ${p.from} entries on.`)
+      else this.verified(`Key ${i + 1} signed log ${r.log} from ${p.from} to ${p.until} entries.`)
+      if (p.handover) this.told(tellHandover(p.handover))
+    }
+    this.owner(periods[0]?.key ?? '')
+    this.unverified('That the list is the newest: a key may have been replaced since.')
+    return r
+  }
+
+  /** Checks the statement of one key about its successor, a file of its own. */
+  async handover(signed: string): Promise<Report> {
+    const h = await openHandover(signed)
+    const r = this.report
+    if (this.trusted.keys.length > 0) {
+      if (!this.trusted.keys.includes(h.old)) this.known(h.new)
+      r.trusted = true
+    }
+    r.key = h.new
+    r.log = h.new.split('+', 1)[0] ?? ''
+    this.told(tellHandover(h))
+    this.verified(`The old key signed trees of up to ${h.until} entries, the new one signs those of ${h.from} and more: ${h.new}`)
+    this.owner(h.old)
+    this.unverified('That the old key named no other successor: compare this statement with one that somebody else keeps.')
+    return r
+  }
+
+  private told([known, lost]: [string, string | undefined]): void {
+    this.verified(known)
+    if (lost !== undefined) this.unverified(lost)
+  }
+
+  private owner(key: string): void {
+    if (this.report.trusted) this.verified('One of the keys is one that you trust.')
+    else this.unverified(`Whose keys they are: no key was given. Compare the first one with the one that the organisation publishes: ${key}`)
+  }
+
   async receipt(r: Receipt): Promise<void> {
     if (r.key !== this.report.key) throw fault('other log', 'parts of the file name different keys')
-    const { leaf, index, at, entry } = await checkReceipt(r, r.key)
+    const { leaf, index, at, entry, checkpoint } = await checkReceipt(r, r.key)
     this.checkpoint(at)
+    await this.proven(checkpoint, r.key, at)
     const time = timeOf(leaf)
     this.report.entries.push({ index: String(index), kind: leaf.kind, time, entry })
     this.verified(`Entry ${index} of log ${at.origin}, "${leaf.kind}" of ${time}, is unaltered and part of the log's first ${at.size} entries.`)
@@ -217,7 +330,7 @@ class Excerpt extends Checker {
   private readonly cited = new Set<string>()
   private previous: Value | undefined
 
-  constructor(trusted: string[]) {
+  constructor(trusted: Known) {
     super(excerptType, trusted)
   }
 
@@ -265,9 +378,10 @@ class Excerpt extends Checker {
     }
     if (!old) throw fault('malformed', 'old: missing')
     const [note, key] = old
-    if (this.trusted.length > 0 && !this.trusted.includes(key)) throw fault('wrong key', 'the earlier checkpoint names a key that you do not trust')
+    this.known(key)
     this.old = await openCheckpoint(note, key)
     this.checkpoint(this.old)
+    this.allowed(key, this.old)
     if (this.old.size !== BigInt(this.first)) throw fault('incomplete', 'the excerpt does not begin where the checkpoint before it ends')
     if (!equal(this.old.root, this.spine.root())) throw fault('split view', 'what the log held before the excerpt is not what the checkpoint states')
     if (this.old.timed && Number(this.old.time) * 1000 > from) {
@@ -282,7 +396,8 @@ class Excerpt extends Checker {
       const r = decodeReceipt(f.object('receipt'))
       f.done()
       if (r.key !== this.key) throw fault('other log', 'parts of the file name different keys')
-      const { at } = await checkReceipt(r, r.key)
+      const { at, checkpoint } = await checkReceipt(r, r.key)
+      await this.proven(checkpoint, r.key, at)
       this.outside++
       this.checkpoint(at)
     } else if (f.has('notice')) {
@@ -357,6 +472,7 @@ class Excerpt extends Checker {
     const stated = new Map([...kinds.keys()].map((name) => [name, k.count(name)]))
     const at = await openCheckpoint(note, this.key)
     this.checkpoint(at)
+    await this.proven(note, this.key, at)
     if (at.size !== BigInt(this.spine.size)) throw fault('incomplete', `the excerpt ends before entry ${this.spine.size}, its last checkpoint states ${at.size} entries`)
     if (!equal(at.root, this.spine.root())) {
       throw fault('incomplete', "the entries don't give the tree that the last checkpoint states: one was left out, added, changed or moved")
@@ -366,6 +482,9 @@ class Excerpt extends Checker {
     if (entries !== this.spine.size - this.first || erased !== this.erased || withheld !== this.withheld || stated.size !== counted.length ||
         counted.some(([name, n]) => stated.get(name) !== n)) {
       throw fault('incomplete', 'the counts in the last line are not those of the entries')
+    }
+    for (const sum of this.notices.keys()) {
+      if (!this.cited.has(sum)) throw fault('edited notice', 'a text is enclosed that no entry of the excerpt cites')
     }
     const signed = Number(at.time) * 1000
     const short = !at.timed || signed < instant(this.to)

@@ -2,6 +2,7 @@
 export type Reason =
   | 'malformed' | 'bad key' | 'wrong key' | 'bad signature' | 'bad checkpoint' | 'other log' | 'edited entry'
   | 'bad proof' | 'edited notice' | 'edited body' | 'incomplete' | 'bad order' | 'split view'
+  | 'wrong period' | 'not witnessed'
 
 /** Says why a file can't be relied on. */
 export class Fault extends Error {

@@ -23,7 +23,15 @@ function validName(name: string): boolean {
   return name !== '' && !/[+\s\u0085]/u.test(name)
 }
 
-function parseKey(vkey: string): Key {
+/** Refuses what is not the verifier key of a log. */
+export function checkKey(vkey: string): void {
+  parseKey(vkey)
+}
+
+const logKey = 1 // Ed25519
+const witnessKey = 4 // Ed25519 with a time
+
+function parseKey(vkey: string, algorithm = logKey): Key {
   const bad = fault('bad key', 'the verifier key is malformed')
   const first = vkey.indexOf('+')
   const second = vkey.indexOf('+', first + 1)
@@ -31,13 +39,14 @@ function parseKey(vkey: string): Key {
   const name = vkey.slice(0, first)
   const hash = vkey.slice(first + 1, second)
   const key = fromBase64(vkey.slice(second + 1))
-  if (!validName(name) || !/^[0-9a-f]{8}$/.test(hash) || !key || key.length !== 33 || key[0] !== 1) throw bad
+  if (!validName(name) || !/^[0-9a-f]{8}$/.test(hash) || !key || key.length !== 33 || key[0] !== algorithm) throw bad
   const want = sha256(join(utf8(`${name}\n`), key)).slice(0, 4)
   if (!equal(want, Uint8Array.from(hash.match(/../g) ?? [], (h) => parseInt(h, 16)))) throw bad
   return { name, hash: want, public: key.slice(1) }
 }
 
 async function signed(key: Key, text: string, signature: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  if (signature.length !== 64) return false
   if (!globalThis.crypto?.subtle) throw new Unable('This browser lets this page check no signatures. Open the page from a file or over https.')
   let imported: CryptoKey
   try {
@@ -48,9 +57,13 @@ async function signed(key: Key, text: string, signature: Uint8Array<ArrayBuffer>
   return crypto.subtle.verify({ name: 'Ed25519' }, imported, signature, utf8(text))
 }
 
-/** Opens a note under one key and returns its text. Signatures by others are allowed, not checked. */
-export async function openNote(note: string, vkey: string): Promise<{ text: string; name: string }> {
-  const key = parseKey(vkey)
+type Check = (key: Key, text: string, signature: Uint8Array<ArrayBuffer>) => Promise<boolean>
+
+interface Opened { text: string; name: string; signature: Uint8Array; spelled: boolean }
+
+/** Opens a note under one key. Signatures by others are allowed, not checked. Undefined if there is none
+ * by the key; one that doesn't hold is a fault. */
+async function openUnder(note: string, key: Key, check: Check): Promise<Opened | undefined> {
   const bad = (why: string) => fault('bad signature', `the note is not signed by ${key.name}, or it was altered (${why})`)
   for (const c of note) if (c < ' ' && c !== '\n') throw bad('a control character')
   const split = note.lastIndexOf('\n\n')
@@ -58,7 +71,7 @@ export async function openNote(note: string, vkey: string): Promise<{ text: stri
   const text = note.slice(0, split + 1)
   const lines = note.slice(split + 2)
   if (lines === '' || !lines.endsWith('\n')) throw bad('no signatures')
-  let good = false
+  let good: Uint8Array | undefined
   const spelled: boolean[] = []
   const list = lines.slice(0, -1).split('\n')
   if (list.length > 100) throw bad('too many signatures')
@@ -72,14 +85,39 @@ export async function openNote(note: string, vkey: string): Promise<{ text: stri
     if (!loose || !validName(name) || base64 === '' || loose.length < 5) throw bad('a signature line is malformed')
     if (name === key.name && equal(loose.slice(0, 4), key.hash)) {
       if (good) continue // the same signer twice
-      if (!(await signed(key, text, loose.slice(4)))) throw bad('the signature does not hold')
-      good = true
+      good = loose.slice(4)
+      if (!(await check(key, text, loose.slice(4)))) throw bad('the signature does not hold')
     }
     spelled.push(fromBase64(base64) !== undefined)
   }
-  if (!good) throw bad('there is no signature by this key')
-  if (spelled.includes(false)) throw fault('bad signature', 'a signature of the note is not spelled as it was written')
-  return { text, name: key.name }
+  return good && { text, name: key.name, signature: good, spelled: !spelled.includes(false) }
+}
+
+/** Opens a note under one key and returns its text. */
+export async function openNote(note: string, vkey: string): Promise<{ text: string; name: string }> {
+  const key = parseKey(vkey)
+  const opened = await openUnder(note, key, signed)
+  if (!opened) throw fault('bad signature', `the note is not signed by ${key.name}, or it was altered (there is no signature by this key)`)
+  if (!opened.spelled) throw fault('bad signature', 'a signature of the note is not spelled as it was written')
+  return opened
+}
+
+export interface Cosignature { name: string; time: bigint }
+
+/** Returns what a witness signed below a checkpoint (C2SP tlog-cosignature), undefined if nothing. */
+export async function cosignature(note: string, vkey: string): Promise<Cosignature | undefined> {
+  const key = parseKey(vkey, witnessKey)
+  const timed: Check = async (k, text, signature) => {
+    if (signature.length !== 72) return false
+    const at = timeIn(signature)
+    return at < 2n ** 63n && signed(k, `cosignature/v1\ntime ${at}\n${text}`, signature.slice(8))
+  }
+  const opened = await openUnder(note, key, timed)
+  return opened && { name: key.name, time: timeIn(opened.signature) }
+}
+
+function timeIn(signature: Uint8Array): bigint {
+  return signature.slice(0, 8).reduce((n, b) => (n << 8n) | BigInt(b), 0n)
 }
 
 function decodeLoosely(s: string): Uint8Array<ArrayBuffer> | undefined {

@@ -10,6 +10,9 @@ const byID = (id: string): HTMLElement => {
 
 const picker = byID('file') as HTMLInputElement
 const keys = byID('keys') as HTMLTextAreaElement
+const list = byID('list') as HTMLInputElement
+const witnesses = byID('witnesses') as HTMLTextAreaElement
+const needed = byID('needed') as HTMLInputElement
 const zone = byID('zone')
 const result = byID('result')
 let chosen: File | undefined
@@ -30,11 +33,11 @@ function show(heading: string, name: string, fill: (into: HTMLElement) => void):
   result.replaceChildren(box)
 }
 
-function list(into: HTMLElement, heading: string, mark: string, sentences: string[]): void {
-  if (sentences.length === 0) return
+function sentences(into: HTMLElement, heading: string, mark: string, all: string[]): void {
+  if (all.length === 0) return
   add(into, 'h3', heading)
   const ul = add(into, 'ul', '')
-  for (const s of sentences) {
+  for (const s of all) {
     const li = add(ul, 'li', '')
     add(li, 'span', mark, 'mark').setAttribute('aria-hidden', 'true')
     add(li, 'span', s)
@@ -43,8 +46,8 @@ function list(into: HTMLElement, heading: string, mark: string, sentences: strin
 
 function report(name: string, r: Report): void {
   show(`${name} verifies`, 'good', (into) => {
-    list(into, 'Verified', '✓', r.verified)
-    list(into, 'Not verified: know this by other means', '?', r.unverified)
+    sentences(into, 'Verified', '✓', r.verified)
+    sentences(into, 'Not verified: know this by other means', '?', r.unverified)
     if (r.entries.length === 0) return
     add(into, 'h3', 'What the entries say')
     for (const e of r.entries) {
@@ -60,9 +63,11 @@ async function run(): Promise<void> {
   const file = chosen
   if (!file) return
   show(`Checking ${file.name}`, 'busy', () => undefined)
-  const trusted = keys.value.split(/\s+/).filter((k) => k !== '')
+  const words = (s: string) => s.split(/\s+/).filter((k) => k !== '')
   try {
-    report(file.name, await check(file, trusted))
+    report(file.name, await check(file, {
+      keys: words(keys.value), list: (await list.files?.[0]?.text()) ?? '', witnesses: words(witnesses.value), needed: Number(needed.value),
+    }))
   } catch (e) {
     if (e instanceof Fault) {
       show(`${file.name} does NOT verify`, 'bad', (into) => {
@@ -82,7 +87,7 @@ picker.addEventListener('change', () => {
   chosen = picker.files?.[0]
   void run()
 })
-keys.addEventListener('change', () => void run())
+for (const input of [keys, list, witnesses, needed]) input.addEventListener('change', () => void run())
 zone.addEventListener('dragover', (e) => {
   e.preventDefault()
   zone.classList.add('over')

@@ -10,7 +10,7 @@ import { extended, included, leafHash, type Hash } from './tree'
 export interface Notice { mediaType: string; language: string; text: string }
 export interface Receipt { leaf: string; entry: Members; salt: string; proof: string; key: string; notice?: Notice }
 export interface Certificate { body: Members; note: string; key: string; receipt: Receipt }
-export interface Extension { old: string; new: string; proof: string[] }
+export interface Extension { old: string; oldKey: string; new: string; proof: string[] }
 export interface Leaf { kind: string; minute: bigint; commitment: Uint8Array }
 
 /** Takes the members of an object by their exact names, and in the end refuses those nobody asked for. */
@@ -92,7 +92,7 @@ export function decodeCertificate(v: Value): Certificate {
 
 export function decodeExtension(v: Value): Extension {
   const f = new Fields(v, 'consistency')
-  const e = { old: f.text('old'), new: f.text('new'), proof: f.texts('proof') }
+  const e = { old: f.text('old'), oldKey: f.has('old_key') ? f.text('old_key') : '', new: f.text('new'), proof: f.texts('proof') }
   f.done()
   return e
 }
@@ -135,7 +135,7 @@ export function digest(text: string): string {
 
 export const noticeType = 'text/html; charset=utf-8'
 
-export interface Proved { leaf: Leaf; index: bigint; at: Checkpoint; entry: Members }
+export interface Proved { leaf: Leaf; index: bigint; at: Checkpoint; entry: Members; checkpoint: string }
 
 /** Checks a receipt under a key: commitment, signature, place in the tree, notice. */
 export async function checkReceipt(r: Receipt, key: string): Promise<Proved> {
@@ -153,7 +153,7 @@ export async function checkReceipt(r: Receipt, key: string): Promise<Proved> {
     if (textAt(r.entry, 'notice', 'language') !== r.notice.language) throw fault('edited notice', 'the notice enclosed is said to be in another language')
     if (r.notice.mediaType !== noticeType) throw fault('edited notice', 'the notice enclosed has another media type')
   }
-  return { leaf, index: proof.index, at, entry: r.entry }
+  return { leaf, index: proof.index, at, entry: r.entry, checkpoint: proof.checkpoint }
 }
 
 export async function checkCertificate(c: Certificate, key: string): Promise<void> {
@@ -165,7 +165,7 @@ export async function checkCertificate(c: Certificate, key: string): Promise<voi
 }
 
 export async function checkExtension(e: Extension, key: string): Promise<[Checkpoint, Checkpoint]> {
-  const older = await openCheckpoint(e.old, key)
+  const older = await openCheckpoint(e.old, e.oldKey === '' ? key : e.oldKey)
   const newer = await openCheckpoint(e.new, key)
   if (newer.size < older.size) throw fault('malformed', 'the newer checkpoint is the smaller one')
   if (before(newer, older)) throw fault('split view', "the larger checkpoint claims to be older: the log's clock went backwards")
