@@ -33,7 +33,8 @@ func customer(t *testing.T, p *product) string {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %[1]s; style-src %[1]s; connect-src %[1]s; require-trusted-types-for 'script'", p.base))
 			fmt.Fprintf(w, `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A customer's site</title><script src="/site.js"></script>
-				<script async src="%s/journey/sdk/js/web/v1/ac.js" data-deployment="%s"></script></head><body><h1>Pots</h1><button id="buy">Buy</button><form><label>Mail <input name="mail" type="email"></label></form></body></html>`, p.base, deployment)
+				<script async src="%s/journey/sdk/js/web/v1/ac.js" data-deployment="%s"></script></head><body><h1>Pots</h1><button id="buy">Buy</button><form><label>Mail <input name="mail" type="email"></label></form>
+				<noscript><a id="choices" href="%[1]s/privacy/choices">Privacy choices</a></noscript></body></html>`, p.base, deployment)
 		}
 	}))
 	t.Cleanup(s.Close)

@@ -308,6 +308,13 @@ func (b *Tab) Prefer(features ...string) {
 	Call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: list})
 }
 
+// Scripts switches the scripts of pages on or off, from the next page on. With them off what this tab
+// asks a page for is still answered, but nothing that waits for a timer or a promise of the page.
+func (b *Tab) Scripts(on bool) {
+	b.T.Helper()
+	Call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+}
+
 // Offline takes the network away from the tab, or gives it back.
 func (b *Tab) Offline(off bool) {
 	b.T.Helper()
