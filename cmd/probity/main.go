@@ -30,6 +30,7 @@ type commands struct {
 	Verify verifyCommand `cmd:"" help:"Check a receipt, certificate or bundle offline."`
 
 	Replay     replayCommand  `cmd:"" help:"Bring a CSV of past events in through a running Probity."`
+	Consent    consentCommand `cmd:"" help:"Bring consents in that were collected elsewhere."`
 	SignIn     signInCommand  `cmd:"" name:"sign-in" help:"Print a one-time sign-in link for the console."`
 	ShowConfig configCommand  `cmd:"" name:"config" help:"Print the effective settings without secrets."`
 	Notice     noticeCommand  `cmd:"" help:"Take pictures of the notice."`

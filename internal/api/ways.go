@@ -16,6 +16,7 @@ import (
 func waysTable(site string) []route {
 	return []route{
 		{"POST", "/probity/v1/consent/assertions", can(org.PermissionAssert), 0, (*call).assert},
+		{"POST", "/probity/v1/consent/imports", can(org.PermissionAssert), limitBatch, (*call).importConsents},
 		{"POST", "/probity/v1/consent/links", can(org.PermissionAssert), 0, (*call).makeLink},
 		{"POST", "/probity/v1/consent/optins", public(site), 0, throttled((*call).optIn)},
 		{"POST", "/probity/v1/consent/parents", public(site), 0, throttled((*call).askParent)},
