@@ -40,7 +40,8 @@ type Bridge struct {
 
 // Resume makes sure that the tenant's log goes on from what was last published, and bridges it if it
 // can't. Call it before anything is appended after a start; it is repeated whenever a checkpoint is
-// signed. It returns the bridge it made, nil if there was no need.
+// signed. A checkpoint that only the vault remembers is stored. It returns the bridge it made, nil if
+// there was no need.
 //
 // Errors: fail.Conflict if entries are missing in the middle, which no new name makes good: the
 // database must be restored from a backup.
@@ -51,10 +52,19 @@ func (l *Ledger) Resume(ctx context.Context, t id.Tenant) (*Bridge, error) {
 		return nil, unavailable(err, "read what was last published of the log")
 	}
 	v, err := l.look(ctx, t, p)
-	if err != nil || v.broken == "" {
+	if err != nil {
 		return nil, err
 	}
-	return l.bridgeNow(ctx, t, Claim{})
+	if v.broken != "" {
+		return l.bridgeNow(ctx, t, Claim{})
+	}
+	if p.Generation > 0 && p.Generation == v.generation() && p.Size > v.newest.size {
+		// The process ended after the vault had learnt of it, and before the database had.
+		return nil, l.keep(ctx, t, v, checkpoint{
+			generation: p.Generation, size: p.Size, at: v.published.Time.Unix(), note: p.Note, key: p.Verifier,
+		})
+	}
+	return nil, nil
 }
 
 // Doubt is told what a witness saw. If that is more than this installation remembers to have signed,

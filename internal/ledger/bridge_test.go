@@ -259,6 +259,42 @@ func TestL11_OurOwnKeyNeverSignsTwoTreesOfOneSize(t *testing.T) {
 	}
 }
 
+// The process may be killed after the vault has learnt of a checkpoint and before the database has.
+func TestL21_ACheckpointThatOnlyTheVaultRemembersIsStoredAtTheNextStart(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		for _, first := range []bool{true, false} {
+			signed := w.grow(t, 3)
+			w.tamper(t, `DELETE FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, w.tenant, signed.Tree.N)
+			if first {
+				w.tamper(t, `DELETE FROM ledger_key WHERE tenant_id = $1 AND serial = $2`, w.tenant, 1)
+			}
+			if err := w.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.add(t, ledger.NoticePublished, `{"after":"the crash"}`)
+			if b, err := w.Resume(t.Context(), w.tenant); err != nil || b != nil {
+				t.Fatalf("the log was bridged: %+v, %v", b, err)
+			}
+			if err := w.Audit(t.Context(), w.tenant); err != nil {
+				t.Error(err)
+			}
+			if h, err := w.At(t.Context(), w.tenant, signed.Tree.N); err != nil || !strings.Contains(string(h.Note), signed.Tree.Hash.String()) {
+				t.Errorf("the checkpoint of %d entries: %v", signed.Tree.N, err)
+			}
+			key, err := w.VerifierKey(t.Context(), w.tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x, err := w.Consistency(t.Context(), w.tenant, signed.Tree.N); err != nil {
+				t.Error(err)
+			} else if _, _, err := x.Check(key); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestL27_L14_AKeyIsReplacedInTheOpenAndOldReceiptsVerifyForEver(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -30,8 +31,14 @@ func (l *Ledger) Checkpoint(ctx context.Context, t id.Tenant) (signed []byte, er
 	if head == 0 {
 		return nil, fail.New(fail.NotFound, "The log is empty: there is nothing to sign yet.")
 	}
-	c, err := l.covering(ctx, t, head)
-	return []byte(c.note), err
+	c, err := l.latest(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if c, err = l.covering(ctx, t, head, c); err != nil {
+		return nil, err
+	}
+	return []byte(c.note), nil
 }
 
 // Checkpoints returns the stored checkpoints with sizes above after, oldest first, at most limit.
@@ -64,22 +71,68 @@ func (l *Ledger) Checkpoints(ctx context.Context, t id.Tenant, after int64, limi
 type checkpoint struct {
 	generation int64
 	size       int64
+	at         int64 // seconds since 1970 UTC, as in the note
 	note       string
 	key        string
 }
 
-// covering returns the newest checkpoint if it covers size entries, and signs one if not. Callers
-// that wait for each other share one signature.
-func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64) (checkpoint, error) {
-	c, err := l.latest(ctx, t)
-	if err != nil || c.size >= size {
-		return c, err
+// covering returns c if it covers size entries, and signs the log if not. Those who ask before the log
+// is looked at share one signature, and one wait for the disk.
+func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkpoint) (checkpoint, error) {
+	if c.size >= size {
+		return c, nil
 	}
+	r, first := l.rounds.join(t)
+	if first {
+		// Others wait for it, so it goes on if the caller leaves.
+		go l.round(context.WithoutCancel(ctx), t, r)
+	}
+	select {
+	case <-r.done:
+		return r.signed, r.err
+	case <-ctx.Done():
+		return checkpoint{}, unavailable(ctx.Err(), "wait for the log to be signed")
+	}
+}
+
+// round signs once for all who have joined when it is the tenant's turn.
+func (l *Ledger) round(ctx context.Context, t id.Tenant, r *round) {
+	defer close(r.done)
 	defer l.signs.lock(t)()
-	if c, err = l.latest(ctx, t); err != nil || c.size >= size {
-		return c, err
+	l.rounds.begin(t)
+	r.signed, r.err = l.sign(ctx, t)
+}
+
+// rounds are the signatures that are about to be made.
+type rounds struct {
+	mu   sync.Mutex // guards next
+	next map[id.Tenant]*round
+}
+
+// round is one signature and those who wait for it. What it came to is read after done.
+type round struct {
+	signed checkpoint
+	err    error
+	done   chan struct{}
+}
+
+// join returns the round that has not begun yet; the first to join must see to it that it is held.
+// What the caller has committed is in what it signs.
+func (q *rounds) join(t id.Tenant) (r *round, first bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r = q.next[t]; r == nil {
+		r, first = &round{done: make(chan struct{})}, true
+		q.next[t] = r
 	}
-	return l.sign(ctx, t)
+	return r, first
+}
+
+// begin closes the round to others: who comes now belongs to the next one.
+func (q *rounds) begin(t id.Tenant) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.next, t)
 }
 
 // attempts is how often somebody else may come first.
@@ -103,6 +156,9 @@ func (l *Ledger) sign(ctx context.Context, t id.Tenant) (checkpoint, error) {
 			}
 			continue
 		}
+		if n := v.newest; n.size > 0 && n.size == v.size && n.generation == v.generation() {
+			return n, nil // signed by somebody else a moment ago
+		}
 		c, done, err := l.publish(ctx, t, p, v)
 		if err != nil || done {
 			return c, err
@@ -117,10 +173,9 @@ func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v 
 	k := keyFor(v.keys, v.size)
 	same := p.Generation == k.Generation
 	c = checkpoint{generation: k.Generation, size: v.size}
-	var at int64
 	if same && p.Size == v.size {
 		// Signed and remembered before, but it never got into the database.
-		c.note, c.key, at = p.Note, p.Verifier, v.published.Time.Unix()
+		c.note, c.key, c.at = p.Note, p.Verifier, v.published.Time.Unix()
 	} else {
 		signer, key, err := l.signing(ctx, t, k)
 		if err != nil {
@@ -129,8 +184,8 @@ func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v 
 		if k.Verifier == "" {
 			k.Verifier, k.At = key, l.clk.Now().UnixMicro()
 		}
-		at = max(l.clk.Now().Unix(), v.stamped/1e6, v.signedAt, v.published.Time.Unix())
-		state := verify.Checkpoint{Origin: l.originOf(t, k.Generation), Tree: tlog.Tree{N: v.size, Hash: v.root}, Time: time.Unix(at, 0).UTC()}
+		c.at = max(l.clk.Now().Unix(), v.stamped/1e6, v.newest.at, v.published.Time.Unix())
+		state := verify.Checkpoint{Origin: l.originOf(t, k.Generation), Tree: tlog.Tree{N: v.size, Hash: v.root}, Time: time.Unix(c.at, 0).UTC()}
 		signed, err := note.Sign(&note.Note{Text: state.Text()}, signer)
 		if err != nil {
 			return c, false, fmt.Errorf("sign the checkpoint: %w", err)
@@ -148,28 +203,34 @@ func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v 
 			return c, false, nil
 		}
 	}
-	err = l.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+	return c, true, l.keep(ctx, t, v, c)
+}
+
+// keep stores a checkpoint that the vault remembers.
+func (l *Ledger) keep(ctx context.Context, t id.Tenant, v *view, c checkpoint) error {
+	err := l.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		if len(v.keys) == 0 {
-			if err := insertKey(ctx, tx, k); err != nil {
+			// The first key was remembered with the first checkpoint.
+			if err := l.restoreKeys(ctx, tx); err != nil {
 				return err
 			}
 		}
 		_, err := tx.Exec(ctx, `
 			INSERT INTO ledger_checkpoint (tenant_id, generation, size, signed_at, note, verifier_key)
 			VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (tenant_id, generation, size) DO NOTHING`, t, c.generation, c.size, at, c.note, c.key)
+			ON CONFLICT (tenant_id, generation, size) DO NOTHING`, t, c.generation, c.size, c.at, c.note, c.key)
 		return err
 	})
 	if err != nil {
-		return c, false, unavailable(err, "store a checkpoint")
+		return unavailable(err, "store a checkpoint")
 	}
-	return c, true, nil
+	return nil
 }
 
 // view is one committed state of a tenant's log, beside what the vault remembers of it.
 type view struct {
 	size, stamped int64
-	signedAt      int64 // of the newest stored checkpoint
+	newest        checkpoint // that is stored
 	keys          []vault.LogKey
 	root          tlog.Hash
 	published     verify.Checkpoint // what the vault remembers; zero if nothing
@@ -202,11 +263,9 @@ func (l *Ledger) lookIn(ctx context.Context, tx *store.Tx, p vault.Published) (*
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
-	var signedAt sql.NullInt64
-	if err := tx.QueryRow(ctx, `SELECT max(signed_at) FROM ledger_checkpoint WHERE tenant_id = $1`, t).Scan(&signedAt); err != nil {
+	if v.newest, err = latestIn(ctx, tx); err != nil {
 		return nil, err
 	}
-	v.signedAt = signedAt.Int64
 	if v.keys, err = readKeys(ctx, tx); err != nil {
 		return nil, err
 	}
@@ -257,8 +316,8 @@ func (l *Ledger) latest(ctx context.Context, t id.Tenant) (checkpoint, error) {
 
 func latestIn(ctx context.Context, tx *store.Tx) (c checkpoint, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT generation, size, note, verifier_key FROM ledger_checkpoint
-		WHERE tenant_id = $1 ORDER BY generation DESC, size DESC LIMIT 1`, tx.TenantID()).Scan(&c.generation, &c.size, &c.note, &c.key)
+		SELECT generation, size, signed_at, note, verifier_key FROM ledger_checkpoint
+		WHERE tenant_id = $1 ORDER BY generation DESC, size DESC LIMIT 1`, tx.TenantID()).Scan(&c.generation, &c.size, &c.at, &c.note, &c.key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return checkpoint{}, nil
 	}

@@ -85,7 +85,8 @@ type Ledger struct {
 	random io.Reader
 
 	signs   keyedMutex // who may sign a checkpoint or begin a generation
-	counted sync.Map   // id.Tenant: *census
+	rounds  rounds
+	counted sync.Map // id.Tenant: *census
 }
 
 // New returns the ledger. origin names this installation in every checkpoint, such as
@@ -98,6 +99,7 @@ func New(db *store.DB, v Vault, clk clock.Clock, origin string) *Ledger {
 		origin: origin,
 		random: rand.Reader,
 		signs:  keyedMutex{held: map[id.Tenant]*waiters{}},
+		rounds: rounds{next: map[id.Tenant]*round{}},
 	}
 }
 

@@ -21,20 +21,17 @@ import (
 func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error) {
 	var body []byte
 	var sealed bool
-	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT sealed, body FROM ledger_payload WHERE tenant_id = $1 AND n = $2`, t, index).Scan(&sealed, &body)
+	var e proven
+	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) (err error) {
+		if e, err = findEntry(ctx, tx, index); err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, `SELECT sealed, body FROM ledger_payload WHERE tenant_id = $1 AND n = $2`, t, index).Scan(&sealed, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fail.New(fail.Gone, "The content of ledger entry %d was erased; what remains is a value that tells nothing.", index)
 		}
 		return err
 	})
-	if fail.Is(err, fail.Gone) {
-		if size, err := l.head(ctx, t); err != nil {
-			return nil, err
-		} else if index < 0 || index >= size {
-			return nil, fail.New(fail.NotFound, "The ledger has no entry %d.", index)
-		}
-	}
 	if err != nil {
 		return nil, unavailable(err, "read a ledger entry")
 	}
@@ -46,7 +43,11 @@ func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open fun
 	if len(body) <= verify.SaltSize {
 		return nil, fmt.Errorf("the payload of ledger entry %d is %d bytes long", index, len(body))
 	}
-	proof, leaf, key, err := l.prove(ctx, t, index)
+	leaf, err := verify.ParseLeaf(e.leaf)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d of the ledger is damaged: %w", index, err)
+	}
+	proof, key, err := l.prove(ctx, t, index, e.newest)
 	if err != nil {
 		return nil, err
 	}
@@ -54,32 +55,43 @@ func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open fun
 }
 
 // Prove returns the proof that an entry is part of the log, with a checkpoint that covers it.
-func (l *Ledger) Prove(ctx context.Context, t id.Tenant, index int64) (verify.Proof, error) {
-	p, _, _, err := l.prove(ctx, t, index)
-	return p, err
-}
-
-func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64) (p verify.Proof, leaf verify.Leaf, key string, err error) {
-	if index < 0 {
-		return p, leaf, "", fail.New(fail.NotFound, "The ledger has no entry %d.", index)
-	}
-	var text string
+func (l *Ledger) Prove(ctx context.Context, t id.Tenant, index int64) (p verify.Proof, err error) {
+	var e proven
 	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT leaf FROM ledger_entry WHERE tenant_id = $1 AND n = $2`, t, index).Scan(&text)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fail.New(fail.NotFound, "The ledger has no entry %d.", index)
-		}
+		e, err = findEntry(ctx, tx, index)
 		return err
 	})
 	if err != nil {
-		return p, leaf, "", unavailable(err, "read a ledger entry")
+		return p, unavailable(err, "read a ledger entry")
 	}
-	if leaf, err = verify.ParseLeaf(text); err != nil {
-		return p, leaf, "", fmt.Errorf("entry %d of the ledger is damaged: %w", index, err)
+	p, _, err = l.prove(ctx, t, index, e.newest)
+	return p, err
+}
+
+// proven is an entry that is to be proven, and the newest checkpoint that was stored at that moment.
+type proven struct {
+	leaf   string
+	newest checkpoint
+}
+
+func findEntry(ctx context.Context, tx *store.Tx, index int64) (e proven, err error) {
+	err = tx.QueryRow(ctx, `SELECT leaf FROM ledger_entry WHERE tenant_id = $1 AND n = $2`, tx.TenantID(), index).Scan(&e.leaf)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, fail.New(fail.NotFound, "The ledger has no entry %d.", index)
 	}
-	c, err := l.covering(ctx, t, index+1)
 	if err != nil {
-		return p, leaf, "", err
+		return e, err
+	}
+	e.newest, err = latestIn(ctx, tx)
+	return e, err
+}
+
+// prove returns the proof of an entry under a checkpoint that covers it, newest if that does, and the
+// key that signed it.
+func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64, newest checkpoint) (p verify.Proof, key string, err error) {
+	c, err := l.covering(ctx, t, index+1, newest)
+	if err != nil {
+		return p, "", err
 	}
 	p = verify.Proof{Index: index, Checkpoint: []byte(c.note)}
 	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
@@ -87,9 +99,9 @@ func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64) (p verify.
 		return err
 	})
 	if err != nil {
-		return p, leaf, "", unavailable(err, "prove a ledger entry")
+		return p, "", unavailable(err, "prove a ledger entry")
 	}
-	return p, leaf, c.key, nil
+	return p, c.key, nil
 }
 
 // Consistency returns the proof that the log as it is now extends what it was at oldSize entries,
@@ -111,8 +123,11 @@ func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (v
 	if err != nil {
 		return verify.Extension{}, err
 	}
-	c, err := l.covering(ctx, t, size)
+	c, err := l.latest(ctx, t)
 	if err != nil {
+		return verify.Extension{}, err
+	}
+	if c, err = l.covering(ctx, t, size, c); err != nil {
 		return verify.Extension{}, err
 	}
 	var proof tlog.TreeProof
