@@ -436,10 +436,19 @@ func TestF8_AChildNeedsAParentAndBothCanTakeItBack(t *testing.T) {
 }
 
 func TestTheAgeOfConsentIsKnownForEveryCountryOfTheUnionAndNeverOutsideOfArticle8(t *testing.T) {
-	for _, c := range strings.Fields("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE IS LI NO GB") {
-		if age := consent.AgeOfConsent(c); age < 13 || age > 16 || age != consent.AgeOfConsent(strings.ToLower(c)) {
-			t.Errorf("%s: %d", c, age)
+	known := 0
+	for age, countries := range map[int]string{
+		13: "BE EE FI LV MT PT SE IS NO GB", 14: "AT BG CY IT LT ES", 15: "CZ DK FR GR SI", 16: "HR DE HU IE LU NL PL RO SK LI",
+	} {
+		for _, c := range strings.Fields(countries) {
+			known++
+			if consent.AgeOfConsent(c) != age || consent.AgeOfConsent(strings.ToLower(c)) != age {
+				t.Errorf("%s: %d, want %d", c, consent.AgeOfConsent(c), age)
+			}
 		}
+	}
+	if known != 27+3+1 {
+		t.Errorf("%d countries", known)
 	}
 	if consent.AgeOfConsent("XX") != 16 || consent.AgeOfConsent("ES") != 14 || consent.AgeOfConsent("FR") != 15 {
 		t.Error("the table is not read")

@@ -15,40 +15,41 @@ import (
 )
 
 // consentAge is the age from which a child can agree alone to an information society service offered
-// directly to it (Art. 8(1) GDPR: 16 unless the law of the state says less, and never below 13). Each is
-// set by the act named behind it. Where no act is known to us the 16 of Art. 8(1) holds.
+// directly to it (Art. 8(1) GDPR: 16 unless the law of the state says less, and never below 13). Behind
+// each stands what sets it, as supervisory authorities and official collections of law gave it in
+// November 2026; "national law" where the age was confirmed and the provision was not.
 var consentAge = map[string]int{
 	"AT": 14, // Datenschutzgesetz § 4(4)
 	"BE": 13, // Act of 30 July 2018, Art. 7
 	"BG": 14, // Personal Data Protection Act, Art. 25c
 	"HR": 16, // Act on the Implementation of the GDPR, Art. 19
 	"CY": 14, // Law 125(I)/2018, s. 8
-	"CZ": 15, // Act 110/2019, § 7
-	"DK": 15, // Data Protection Act § 6(2), raised from 13 on 1 January 2024
+	"CZ": 15, // Act 110/2019 § 7
+	"DK": 15, // national law, raised from 13 on 1 January 2024
 	"EE": 13, // Personal Data Protection Act § 8
 	"FI": 13, // Data Protection Act 1050/2018 § 5
-	"FR": 15, // Loi Informatique et Libertés, Art. 45
-	"DE": 16, // no act: Art. 8(1)
+	"FR": 15, // Loi Informatique et Libertés, Art. 45; below it child and parent agree together
+	"DE": 16, // Art. 8(1) GDPR
 	"GR": 15, // Law 4624/2019, Art. 21
-	"HU": 16, // no act: Art. 8(1)
+	"HU": 16, // Art. 8(1) GDPR
 	"IE": 16, // Data Protection Act 2018, s. 31
 	"IT": 14, // Codice Privacy, Art. 2-quinquies
 	"LV": 13, // Personal Data Processing Law, s. 33
 	"LT": 14, // Law on Legal Protection of Personal Data, Art. 6
-	"LU": 16, // no act: Art. 8(1)
+	"LU": 16, // Art. 8(1) GDPR
 	"MT": 13, // S.L. 586.11
-	"NL": 16, // Uitvoeringswet AVG, Art. 5
-	"PL": 16, // no act: Art. 8(1)
-	"PT": 13, // Lei 58/2019, Art. 16
-	"RO": 16, // no act: Art. 8(1)
-	"SK": 16, // Act 18/2018, § 15
+	"NL": 16, // Art. 8(1) GDPR
+	"PL": 16, // Art. 8(1) GDPR
+	"PT": 13, // Lei 58/2019; a bill to change it is before parliament
+	"RO": 16, // Art. 8(1) GDPR
+	"SK": 16, // Act 18/2018 § 15
 	"SI": 15, // ZVOP-2, Art. 8
 	"ES": 14, // Ley Orgánica 3/2018, Art. 7
-	"SE": 13, // Act 2018:218, ch. 2 § 4
+	"SE": 13, // national law
 	"IS": 13, // Act 90/2018, Art. 10
-	"LI": 16, // Datenschutzgesetz 2018: Art. 8(1) of the Regulation
-	"NO": 13, // Personopplysningsloven § 5
-	"GB": 13, // Data Protection Act 2018, s. 9
+	"LI": 16, // Art. 8(1) GDPR
+	"NO": 13, // Personopplysningsloven § 5; a rise to 15 was proposed
+	"GB": 13, // national law
 }
 
 // AgeOfConsent returns the age of digital consent in a country, named by its ISO 3166-1 code; 16, the
