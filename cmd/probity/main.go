@@ -29,6 +29,9 @@ type commands struct {
 	Demo   demoCommand   `cmd:"" help:"Run Probity with a demo shop and simulated visitors."`
 	Verify verifyCommand `cmd:"" help:"Check a receipt, certificate or bundle offline."`
 
+	Mask    maskCommand    `cmd:"" help:"Mask values, one a line, by a digest."`
+	Datamap datamapCommand `cmd:"" help:"Show and erase what databases outside Probity hold about a person."`
+
 	Replay     replayCommand  `cmd:"" help:"Bring a CSV of past events in through a running Probity."`
 	Consent    consentCommand `cmd:"" help:"Bring consents in that were collected elsewhere."`
 	SignIn     signInCommand  `cmd:"" name:"sign-in" help:"Print a one-time sign-in link for the console."`

@@ -19,7 +19,7 @@ const (
 	clocktime
 	uuidClass
 	jsonClass
-	binary
+	binaryClass
 	enum
 	array
 	citext

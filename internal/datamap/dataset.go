@@ -55,6 +55,8 @@ type Field struct {
 	References []Reference
 	Override   *Override
 	Fields     []*Field // what is known of a JSON object
+
+	linked bool // rows are found by its values: it holds a reference or is the target of one
 }
 
 // Reference says that the values of a field lead to those of another.
@@ -478,6 +480,7 @@ func (r *Reference) resolve(f *Field, byKey map[string]*Dataset) error {
 	for _, t := range best.leaves {
 		if t.Name() == name {
 			r.Target = t
+			f.linked, t.linked = true, true
 			return nil
 		}
 	}

@@ -76,7 +76,7 @@ func (m mariadb) catalogue(ctx context.Context, q querier, schema, name string) 
 			} else if length.Int64 < 1<<20 {
 				c.length = int(length.Int64) / 4 // bytes
 			}
-		case binary:
+		case binaryClass:
 			c.length = int(length.Int64)
 		case integer:
 			c.bits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64, "year": 8}[typ]
@@ -225,7 +225,7 @@ func myClass(typ string) class {
 	case "json":
 		return jsonClass
 	case "binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob":
-		return binary
+		return binaryClass
 	case "enum":
 		return enum
 	}
@@ -234,7 +234,7 @@ func myClass(typ string) class {
 
 func (mariadb) read(c *column, expr string) string {
 	switch {
-	case c.class == binary:
+	case c.class == binaryClass:
 		return "LOWER(HEX(" + expr + "))"
 	case strings.HasPrefix(c.typ, "bit"):
 		return "CAST(" + expr + " AS UNSIGNED)"
@@ -266,7 +266,7 @@ func (m mariadb) match(c *column, expr string, values []string, arg int) (string
 		add(func(v string) bool { _, err := time.Parse(time.DateOnly, v); return err == nil })
 	case enum:
 		add(func(v string) bool { return slices.Contains(c.labels, v) })
-	case binary:
+	case binaryClass:
 		for _, v := range values {
 			if isHex(v) {
 				args = append(args, v)
@@ -285,7 +285,7 @@ func (m mariadb) match(c *column, expr string, values []string, arg int) (string
 }
 
 func (mariadb) param(c *column, _ int) string {
-	if c.class == binary {
+	if c.class == binaryClass {
 		return "UNHEX(?)"
 	}
 	return "?"

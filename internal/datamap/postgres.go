@@ -236,14 +236,14 @@ func pgClass(base, category string) class {
 	case "json", "jsonb":
 		return jsonClass
 	case "bytea":
-		return binary
+		return binaryClass
 	}
 	return other
 }
 
 func (postgres) read(c *column, expr string) string {
 	switch c.class {
-	case binary:
+	case binaryClass:
 		return "encode(" + expr + ", 'hex')"
 	case array:
 		return "to_json(" + expr + ")::text"
@@ -299,7 +299,7 @@ func (p postgres) match(c *column, expr string, values []string, arg int) (strin
 func (postgres) param(c *column, n int) string {
 	at := "$" + strconv.Itoa(n)
 	switch c.class {
-	case binary:
+	case binaryClass:
 		return "decode(" + at + "::text, 'hex')"
 	case text:
 		// A cast to a limited type would cut silently; the assignment refuses.

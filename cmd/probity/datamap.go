@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"probity/internal/datamap"
+	"probity/internal/fail"
+)
+
+// datamapCommand works on databases outside Probity, as dataset files describe them.
+type datamapCommand struct {
+	Access datamapAccess `cmd:"" help:"Show what databases hold about a person."`
+	Erase  datamapErase  `cmd:"" help:"Mask or delete what databases hold about a person, and read it again."`
+}
+
+// datamapFlags are what all these commands ask.
+type datamapFlags struct {
+	Dataset    []string `sep:"none" required:"" placeholder:"FILE" help:"A dataset file, in the YAML of Fides; may be repeated."`
+	Connection []string `sep:"none" placeholder:"KEY=DSN" help:"The database of a dataset, as postgres://… or mysql://…; may be repeated. Without it the variable PROBITY_DSN_KEY counts."`
+	Identity   []string `sep:"none" required:"" placeholder:"KIND=VALUE" help:"What is known of the person, such as email=…; may be repeated."`
+	Target     []string `sep:"none" placeholder:"CATEGORY" help:"A data category, with all below it; may be repeated."`
+	Mode       string   `enum:"guarded,reference" default:"guarded" help:"guarded keeps rows of others apart; reference does what Fides does."`
+	JSON       bool     `name:"json" help:"Print one JSON object."`
+}
+
+// request reads the files and flags.
+func (f *datamapFlags) request() (*datamap.Request, error) {
+	sets, err := datamap.Load(f.Dataset...)
+	if err != nil {
+		return nil, err
+	}
+	req := &datamap.Request{Datasets: sets, Connections: map[string]string{}, Targets: f.Target}
+	if f.Mode == "reference" {
+		req.Mode = datamap.ModeReference
+	}
+	for _, c := range f.Connection {
+		key, dsn, ok := strings.Cut(c, "=")
+		if !ok || key == "" || dsn == "" {
+			return nil, fail.New(fail.Invalid, "--connection is KEY=DSN")
+		}
+		req.Connections[key] = dsn
+	}
+	for _, d := range sets {
+		if req.Connections[d.Key] == "" {
+			if dsn := os.Getenv("PROBITY_DSN_" + envName(d.Key)); dsn != "" {
+				req.Connections[d.Key] = dsn
+			}
+		}
+	}
+	for _, i := range f.Identity {
+		kind, value, ok := strings.Cut(i, "=")
+		if !ok || kind == "" {
+			return nil, fail.New(fail.Invalid, "--identity is KIND=VALUE")
+		}
+		req.Identities = append(req.Identities, datamap.Identity{Kind: kind, Value: value})
+	}
+	return req, nil
+}
+
+// envName returns the key as it stands in names of variables.
+func envName(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToUpper(key))
+}
+
+type datamapAccess struct {
+	datamapFlags
+}
+
+// Run prints what is held about the person.
+func (c *datamapAccess) Run(ctx context.Context) error {
+	req, err := c.request()
+	if err != nil {
+		return err
+	}
+	out, failure := datamap.Access(ctx, req)
+	if out == nil {
+		if c.JSON {
+			fmt.Println(`{"rows":{},"shared":[],"unreachable":[]}`)
+		}
+		return failure
+	}
+	defer out.Close()
+	if c.JSON {
+		if err := out.WriteJSON(os.Stdout); err != nil {
+			return err
+		}
+	} else {
+		for _, name := range out.Collections() {
+			fmt.Printf("%6d  %s\n", out.Count(name), name)
+		}
+		for _, s := range out.Shared {
+			fmt.Printf("shared  %s %s, %d owners, withheld: %s\n", s.Collection, s.Key, s.Owners, strings.Join(s.Withheld, ", "))
+		}
+		for _, name := range out.Unreachable {
+			fmt.Printf("unreachable  %s\n", name)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(out.Hints)) {
+		fmt.Fprintf(os.Stderr, "probity: the person's rows hold %d more identities of kind %s; ask again with them to find what only they lead to\n", out.Hints[kind], kind)
+	}
+	return failure
+}
+
+type datamapErase struct {
+	datamapFlags
+	Strategy string  `required:"" enum:"null,redact,hash,hmac,delete,pseudonymise" help:"What becomes of the values: null, redact, hash, hmac, pseudonymise; delete removes rows."`
+	DryRun   bool    `help:"Say what would be done, and change nothing."`
+	MaxShare float64 `default:"0.5" help:"Refuse if more than this share of a table's rows would be hit; 1 never refuses. Tables in which fewer than 1,000 rows would be hit, or 100 by identity, are not judged."`
+}
+
+// Run erases and prints what was done.
+func (c *datamapErase) Run(ctx context.Context) error {
+	if len(c.Target) == 0 {
+		return fail.New(fail.Invalid, "erase needs at least one --target CATEGORY, such as --target user")
+	}
+	req, err := c.request()
+	if err != nil {
+		return err
+	}
+	out, failure := datamap.Erase(ctx, &datamap.Erasure{Request: *req, Strategy: c.Strategy, DryRun: c.DryRun, MaxShare: c.MaxShare})
+	if out == nil {
+		out = &datamap.Erased{}
+	}
+	if c.JSON {
+		raw, err := json.Marshal(out)
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(raw))
+	} else {
+		out.Describe(os.Stdout)
+	}
+	return failure
+}
