@@ -214,7 +214,7 @@ func TestTheCommandsOfTheDocumentsWork(t *testing.T) {
 				t.Errorf("%s tells to run %q, which this test does not know", name, line)
 			case w[1] == "serve" && len(w) > 3:
 				stages[0] = append(stages[0], line)
-			case w[1] == "doctor" || w[1] == "keys":
+			case w[1] == "doctor" || w[1] == "keys" || w[1] == "consent" && slices.Contains(w, "--data"):
 				stages[2] = append(stages[2], line)
 			default:
 				stages[1] = append(stages[1], line)
@@ -303,6 +303,12 @@ func (m *manual) prepare(t *testing.T, texts map[string]string) {
 	if header == nil {
 		t.Fatal("docs/import.md names no columns")
 	}
+	consents := fenced(texts["docs/other-ways.md"], "csv")
+	if len(consents) != 1 {
+		t.Fatalf("docs/other-ways.md has %d tables of consents", len(consents))
+	}
+	m.write(t, "consents.csv", consents[0])
+	m.write(t, "words.txt", "Yes, write to me about offers.\n")
 	m.write(t, "events.csv", header[1]+`
 2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,appliances.kitchen,shiseido,35.79,541312140,72d76fde
 2019-10-01 00:01:00 UTC,cart,44600062,2103807459595387724,appliances.kitchen,shiseido,35.79,541312140,72d76fde
@@ -376,6 +382,14 @@ func (m *manual) use(t *testing.T, args []string) {
 		if !strings.Contains(out, "3 events accepted, 1 left out by the map") && !strings.Contains(out, "rows were done before") {
 			t.Errorf("it prints %q, want three events the first time and none later", out)
 		}
+	case "consent":
+		want := "2 rows: 2 recorded, 0 already there, 0 refused"
+		if slices.Contains(args, "--dry-run") {
+			want = "2 rows: 2 would be recorded, 0 already there, 0 refused"
+		}
+		if !strings.Contains(out, want) {
+			t.Errorf("it prints %q, want %q", out, want)
+		}
 	default:
 		t.Errorf("this test does not know %q", args)
 	}
@@ -398,6 +412,10 @@ func (m *manual) examine(t *testing.T, args []string) {
 	out, said, err := run(t, append([]string{"PROBITY_PUBLIC_URL=https://www.example.org"}, m.env...), m.dir, args...)
 	if err != nil || strings.Contains(out, "✗") {
 		t.Errorf("%v\n%s%s", err, out, said)
+	}
+	// What went in through the server is not recorded again.
+	if args[0] == "consent" && !strings.Contains(out, "2 rows: 0 recorded, 2 already there, 0 refused") {
+		t.Errorf("it prints %q", out)
 	}
 }
 
