@@ -201,3 +201,14 @@ func TestTargetsLeaveOtherFieldsOut(t *testing.T) {
 		golden(t, "target.json", access(t, req))
 	})
 }
+
+// eachPostgres runs the test on PostgreSQL alone, for what only it has.
+func eachPostgres(t *testing.T, test func(t *testing.T, d *database)) {
+	dsn := storetest.PostgresURL(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	test(t, &database{dsn: dsn, db: db})
+}

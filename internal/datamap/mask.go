@@ -177,17 +177,23 @@ func (m *masker) propose(f *Field, col *column, t *table, asked string, clear st
 	default:
 		null()
 	}
+	fixed := func() {
+		for _, v := range m.constants(f, col, t, clear) {
+			if f.Length > 0 && utf8.RuneCountInString(v) > f.Length {
+				continue
+			}
+			add(Constant, v)
+		}
+	}
+	if col.class == other { // an address made at random could be somebody's
+		fixed()
+	}
 	for _, s := range order {
 		if s != asked {
 			one(s)
 		}
 	}
-	for _, v := range m.constants(f, col, t, clear) {
-		if f.Length > 0 && utf8.RuneCountInString(v) > f.Length {
-			continue
-		}
-		add(Constant, v)
-	}
+	fixed()
 	null()
 	return dedupe(out)
 }
