@@ -371,6 +371,64 @@ func TestL27_L14_AKeyIsReplacedInTheOpenAndOldReceiptsVerifyForEver(t *testing.T
 	})
 }
 
+func TestL9_L14_ConsistencyHoldsOverAnyNumberOfReplacedKeys(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		var sizes []int64
+		for range 5 {
+			sizes = append(sizes, w.grow(t, 2).Tree.N)
+			if _, err := w.RotateKey(t.Context(), w.tenant, "yearly"); err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, w.checkpoint(t).Tree.N)
+		}
+		chain, err := w.Keys(t.Context(), w.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		periods, err := chain.Check()
+		if err != nil || len(periods) != 6 {
+			t.Fatalf("%d periods, %v", len(periods), err)
+		}
+		key, err := w.VerifierKey(t.Context(), w.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, old := range sizes {
+			x, err := w.Consistency(t.Context(), w.tenant, old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, b, err := x.Check(key); err != nil || a.Tree.N != old || b.Tree.N != sizes[len(sizes)-1] {
+				t.Errorf("from %d entries: %+v %+v %v", old, a, b, err)
+			}
+			b := verify.NewBundle(key)
+			b.Consistency = append(b.Consistency, x)
+			file, err := json.Marshal(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Whoever trusts the first key only follows the list.
+			trust := verify.Trust{Keys: []string{periods[0].Key}}
+			if err := trust.Follow(periods); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := trust.File(file); err != nil {
+				t.Errorf("from %d entries, by the list: %v", old, err)
+			}
+		}
+		// What was signed under an earlier name is not what the present one extends.
+		w.cut(t, 3)
+		if b, err := w.Resume(t.Context(), w.tenant); err != nil || b == nil {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		w.grow(t, 12)
+		if _, err := w.Consistency(t.Context(), w.tenant, sizes[0]); !fail.Is(err, fail.NotFound) {
+			t.Errorf("over a bridge: %v", err)
+		}
+	})
+}
+
 func TestTilesAndProofsAreThoseOfTheSignedTree(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

@@ -86,16 +86,20 @@ func findEntry(ctx context.Context, tx *store.Tx, index int64) (e proven, err er
 	return e, err
 }
 
-// prove returns the proof of an entry under a checkpoint that covers it, newest if that does, and the
-// key that signed it.
+// prove returns the proof of an entry under a checkpoint that covers it, and the key that signed it: the
+// newest one or, if witnesses signed below an earlier one, that; see witnessed.
 func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64, newest checkpoint) (p verify.Proof, key string, err error) {
 	c, err := l.covering(ctx, t, index+1, newest)
 	if err != nil {
 		return p, "", err
 	}
-	p = verify.Proof{Index: index, Checkpoint: []byte(c.note)}
 	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		p.Path, err = tlog.ProveRecord(c.size, index, &reader{ctx: ctx, tx: tx})
+		under, err := witnessed(ctx, tx, c, index+1)
+		if err != nil {
+			return err
+		}
+		p = verify.Proof{Index: index, Checkpoint: []byte(under.note)}
+		p.Path, err = tlog.ProveRecord(under.size, index, &reader{ctx: ctx, tx: tx})
 		return err
 	})
 	if err != nil {
@@ -104,21 +108,48 @@ func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64, newest che
 	return p, c.key, nil
 }
 
-// Consistency returns the proof that the log as it is now extends what it was at oldSize entries,
-// together with both signed checkpoints. There must be a stored checkpoint of that size, otherwise
-// fail.NotFound.
-func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (verify.Extension, error) {
-	var old string
-	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT note FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, t, oldSize).Scan(&old)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fail.New(fail.NotFound, "No checkpoint of %d entries was ever signed.", oldSize)
-		}
-		return err
-	})
+// lately is how many of the newest cosignatures are looked at for a proof.
+const lately = 64
+
+// witnessed returns the checkpoint to prove size entries with, and the cosignatures below it: of those
+// under the newest one's name and key the one that most witnesses signed, lately, and the newest of
+// these; the newest of all if none has. All proofs made while a key is in use name that key.
+func witnessed(ctx context.Context, tx *store.Tx, newest checkpoint, size int64) (checkpoint, error) {
+	c := newest
+	rows, err := tx.Query(ctx, `
+		SELECT c.size, c.note, s.line FROM ledger_cosignature s
+		JOIN ledger_checkpoint c ON c.tenant_id = s.tenant_id AND c.generation = s.generation AND c.size = s.size
+		WHERE s.tenant_id = $1 AND s.generation = $2 AND s.size >= $3 AND c.verifier_key = $4
+		ORDER BY s.size DESC, s.witness LIMIT $5`, tx.TenantID(), newest.generation, size, newest.key, lately)
 	if err != nil {
-		return verify.Extension{}, unavailable(err, "read a checkpoint")
+		return c, err
 	}
+	defer rows.Close()
+	var best, here int
+	var at int64
+	var note string
+	for rows.Next() {
+		var signed, line string
+		var n int64
+		if err := rows.Scan(&n, &signed, &line); err != nil {
+			return c, err
+		}
+		if n != at {
+			at, note, here = n, signed, 0
+		}
+		note += line
+		if here++; here > best {
+			best, c.size, c.note = here, n, note
+		}
+	}
+	return c, rows.Err()
+}
+
+// Consistency returns the proof that the log as it is now extends what it was at oldSize entries,
+// together with both signed checkpoints and, if the key was replaced since, the key of the old one.
+// There must be a stored checkpoint of that size under the log's present name, otherwise
+// fail.NotFound: what was signed under an earlier name may hold entries that are lost.
+func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (verify.Extension, error) {
 	size, err := l.head(ctx, t)
 	if err != nil {
 		return verify.Extension{}, err
@@ -130,6 +161,19 @@ func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (v
 	if c, err = l.covering(ctx, t, size, c); err != nil {
 		return verify.Extension{}, err
 	}
+	var old, key string
+	err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		err := tx.QueryRow(ctx, `
+			SELECT note, verifier_key FROM ledger_checkpoint
+			WHERE tenant_id = $1 AND generation = $2 AND size = $3`, t, c.generation, oldSize).Scan(&old, &key)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fail.New(fail.NotFound, "No checkpoint of %d entries was signed under the log's present name.", oldSize)
+		}
+		return err
+	})
+	if err != nil {
+		return verify.Extension{}, unavailable(err, "read a checkpoint")
+	}
 	var proof tlog.TreeProof
 	if c.size > oldSize {
 		err = l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
@@ -140,5 +184,9 @@ func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (v
 			return verify.Extension{}, unavailable(err, "prove that the log only grew")
 		}
 	}
-	return verify.NewExtension([]byte(old), []byte(c.note), proof), nil
+	x := verify.NewExtension([]byte(old), []byte(c.note), proof)
+	if key != c.key {
+		x.OldKey = key
+	}
+	return x, nil
 }

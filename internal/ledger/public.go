@@ -74,26 +74,33 @@ func (l *Ledger) published(ctx context.Context, t id.Tenant, find func(context.C
 			return fail.New(fail.NotFound, "There is no such checkpoint.")
 		}
 		h = &Head{Generation: c.generation, Size: c.size, Note: []byte(c.note), Key: c.key}
-		rows, err := tx.Query(ctx, `
-			SELECT line FROM ledger_cosignature
-			WHERE tenant_id = $1 AND generation = $2 AND size = $3 ORDER BY witness`, t, c.generation, c.size)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var line string
-			if err := rows.Scan(&line); err != nil {
-				return err
-			}
-			h.Note = append(h.Note, line...)
-		}
-		return rows.Err()
+		lines, err := cosignatures(ctx, tx, c.generation, c.size)
+		h.Note = append(h.Note, lines...)
+		return err
 	})
 	if err != nil {
 		return nil, unavailable(err, "read a checkpoint")
 	}
 	return h, nil
+}
+
+// cosignatures returns the lines that witnesses put below a checkpoint.
+func cosignatures(ctx context.Context, tx *store.Tx, generation, size int64) (lines string, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT line FROM ledger_cosignature
+		WHERE tenant_id = $1 AND generation = $2 AND size = $3 ORDER BY witness`, tx.TenantID(), generation, size)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return "", err
+		}
+		lines += line
+	}
+	return lines, rows.Err()
 }
 
 // AddCosignatures stores what witnesses signed below a checkpoint of the log. response is the body of

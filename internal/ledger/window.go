@@ -21,7 +21,7 @@ type Window struct {
 	Size        int64          // entries below the last checkpoint: the window ends before it
 	Old         *verify.Signed // the checkpoint of First entries; nil if First is 0
 	Spine       []string       // roots of the complete subtrees below First, largest first
-	Checkpoint  string         // signed, of Size entries
+	Checkpoint  string         // of Size entries, signed by the log and, below that, by witnesses
 	VerifierKey string         // of Checkpoint
 }
 
@@ -45,6 +45,11 @@ func (l *Ledger) Window(ctx context.Context, t id.Tenant, from, to time.Time) (*
 		if err != nil {
 			return err
 		}
+		lines, err := cosignatures(ctx, tx, generation, w.Size)
+		if err != nil {
+			return err
+		}
+		w.Checkpoint += lines
 		var old verify.Signed
 		err = tx.QueryRow(ctx, `
 			SELECT size, note, verifier_key FROM ledger_checkpoint

@@ -2,6 +2,7 @@ package witness_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -218,6 +219,60 @@ func TestL12_TwoInstallationsWitnessEachOther(t *testing.T) {
 		if len(b.posted) != 3 || !strings.Contains(b.posted[2], "— witness.test/w ") {
 			t.Errorf("posted: %v", b.posted)
 		}
+	})
+}
+
+func TestL12_ProofsCarryTheSignaturesOfWitnessesOnceThereAreAny(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		a, b := newHouse(t, db, "a.test"), newHouse(t, storetest.SQLite(t), "b.test")
+		b.accept(t, a.key(t))
+		a.publishes(t, witness.Deps{Witnesses: []witness.Peer{b.peer(t)}})
+		trust := verify.Trust{Keys: []string{a.key(t)}, Witnesses: []string{b.peer(t).Key}}
+		proves := func(index int64, want verify.Reason) {
+			t.Helper()
+			r, err := a.Receipt(t.Context(), a.tenant, index, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := verify.File(file, a.key(t)); err != nil {
+				t.Errorf("entry %d: %v", index, err)
+			}
+			if _, err := trust.File(file); verify.ReasonOf(err) != want {
+				t.Errorf("entry %d with its witness: %v, want %q", index, err, want)
+			}
+		}
+		a.grow(t, 3)
+		proves(1, verify.NotWitnessed)
+		a.round(t)
+		proves(1, "")
+		// The log grows on: what the witness has seen is still proved under its signature.
+		a.grow(t, 2)
+		proves(1, "")
+		proves(4, verify.NotWitnessed)
+		a.round(t)
+		proves(4, "")
+		// So is a period for an authority.
+		w, err := a.Window(t.Context(), a.tenant, noon.Add(-time.Hour), noon.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := verify.Cosignatures([]byte(w.Checkpoint), trust.Witnesses...); err != nil || len(got) != 1 {
+			t.Errorf("the excerpt's checkpoint: %v, %v", got, err)
+		}
+		// A replaced key signs all proofs from then on, so that a bundle names one.
+		if _, err := a.RotateKey(t.Context(), a.tenant, "yearly"); err != nil {
+			t.Fatal(err)
+		}
+		trust.Keys = []string{a.key(t)}
+		proves(1, verify.NotWitnessed)
+		b.accept(t, a.key(t))
+		a.clk.Advance(2 * time.Hour)
+		a.round(t)
+		proves(1, "")
 	})
 }
 
