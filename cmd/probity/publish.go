@@ -18,7 +18,8 @@ func (r *rooms) publish(s *settings) error {
 	d := witness.Deps{
 		DB: r.db, Ledger: r.ledger, Clock: r.clock, Logger: r.log, Posts: s.CheckpointPost,
 		Mails: s.CheckpointMail, Mailer: letters{r.mail},
-		Audits: []func(context.Context, id.Tenant) error{r.consent.Audit},
+		Audits:   []func(context.Context, id.Tenant) error{r.consent.Audit},
+		Warnings: []func(context.Context, id.Tenant) ([]string, error){r.consent.Warnings},
 	}
 	for _, text := range s.Witness {
 		p, err := witness.ParsePeer(text)

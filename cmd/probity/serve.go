@@ -93,7 +93,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	mux.Handle("/console/", console.New(console.Deps{
 		Staff: r.org, Sessions: r.org.Sessions(), Journey: r.journey.For(r.consent), Predict: r.predict, Consent: r.consent, Notices: r.consent,
 		Subjects: r.subjects, Rights: r.rights, Bus: r.stream, Clock: r.clock, Logger: log,
-		Answers: r.consent, Proofs: r.consent, Sites: r.org, Log: r.publisher, Entries: r.ledger, Excerpts: r.consent, Grounds: r.journey,
+		Answers: r.consent, Proofs: r.consent, Sites: r.org, Ways: r.consent, Log: r.publisher, Entries: r.ledger, Excerpts: r.consent, Grounds: r.journey,
 		Withdrawn: r.withdrawn, PublicURL: s.PublicURL, Plain: !strings.HasPrefix(s.PublicURL, "https://"),
 	}))
 	var also func(context.Context) error

@@ -291,11 +291,12 @@ type ledgerHealthBody struct {
 	Lost           int64             `json:"lost"`
 	Audit          *auditBody        `json:"audit"`
 	Alarms         []string          `json:"alarms"`
+	Warnings       []string          `json:"warnings"`
 }
 
 func healthBody(t id.Tenant, h *witness.Health) ledgerHealthBody {
 	b := ledgerHealthBody{
-		Log: t.String(), Size: h.Size, Lost: h.Lost, Alarms: h.Alarms,
+		Log: t.String(), Size: h.Size, Lost: h.Lost, Alarms: h.Alarms, Warnings: h.Warnings,
 		Destinations: []destinationBody{}, Bridges: []bridgeBody{},
 	}
 	if h.Checkpoint != nil {

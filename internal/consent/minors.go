@@ -72,6 +72,9 @@ type Age struct {
 	Until   time.Time `json:"until,omitzero"` // when the child reaches the age, if the site knows; then it is asked itself
 }
 
+// Check tells what is wrong with a declared age, naming the field.
+func (a *Age) Check() error { return a.check() }
+
 func (a *Age) check() error {
 	if !slices.Contains(Bands(), a.Band) {
 		return fail.Field("age_band", "The age is not one of %s.", strings.Join(Bands(), ", "))
@@ -185,7 +188,8 @@ type Child struct {
 	Deployment uuid.UUID
 	Nonce      string
 	Visitor    *uuid.UUID // nil: none known; one is made
-	Subject    id.Subject // a child whom staff have found already; zero: Visitor says who
+	Subject    id.Subject // a child whom staff have found already; zero: Who or Visitor says who
+	Who        Who        // a child whom staff name by an identity; empty: Visitor says who
 	Purposes   []string
 	Age        Age
 	Parent     string // e-mail address of the holder of parental responsibility
@@ -215,6 +219,11 @@ func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uui
 	}
 	if _, err := r.openNonce(ctx, t, c.Nonce, c.Deployment); err != nil {
 		return uuid.Nil, err
+	}
+	if c.Subject.IsZero() && c.Who.Kind != "" {
+		if c.Subject, err = r.subjects.Ensure(ctx, t, c.Who.Kind, c.Who.Value); err != nil {
+			return uuid.Nil, err
+		}
 	}
 	if !c.Subject.IsZero() {
 		_, err := r.ask(ctx, t, asking{

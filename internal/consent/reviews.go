@@ -2,7 +2,9 @@ package consent
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"probity/internal/id"
@@ -41,9 +43,6 @@ type Basing struct {
 	Told    bool // the newest notice names this basis for the purpose
 }
 
-// Objectable tells whether a person may object to processing on the basis (Art. 21(1)).
-func Objectable(b notice.Basis) bool { return b == notice.LegitimateInterest || b == notice.PublicTask }
-
 // Basings returns what rests on declarations now, in the order of the purposes. The notice must tell of
 // each (Art. 13(1)(c) and (d)); one that is not Told has to be published in a new version.
 func (r *Room) Basings(ctx context.Context, t id.Tenant) ([]Basing, error) {
@@ -61,6 +60,33 @@ func (r *Room) Basings(ctx context.Context, t id.Tenant) ([]Basing, error) {
 		}
 	}
 	return list, nil
+}
+
+// Warnings names what about declared bases wants somebody to act: reviews that are due, and bases that
+// the newest notice does not tell of. Nothing in it is personal.
+func (r *Room) Warnings(ctx context.Context, t id.Tenant) ([]string, error) {
+	due, err := r.Overdue(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range due {
+		out = append(out, fmt.Sprintf("The assessment of the %s for %s was to be reviewed by %s.", basisWords(d.Basis), strings.Join(d.Purposes, ", "), d.Review.Format(time.DateOnly)))
+	}
+	list, err := r.Basings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range list {
+		if !b.Told {
+			out = append(out, fmt.Sprintf("The notice in use does not say that %s rests on the %s. Give the purpose that basis in a new version (Art. 13(1)(c)).", b.Purpose, basisWords(b.Basis)))
+		}
+	}
+	return out, nil
+}
+
+func basisWords(b notice.Basis) string {
+	return "basis " + strings.ReplaceAll(string(b), "_", " ") + " (Art. " + b.Article() + ")"
 }
 
 // Objections returns how many references hold an objection to each of the purposes: the newest word of

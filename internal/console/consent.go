@@ -112,6 +112,17 @@ func (k *call) attention(p *overviewPage, today time.Time) error {
 	if late := k.Clock.Now().Sub(since); n > 0 && late > patience {
 		p.Matters = append(p.Matters, matter{Tag: "bad", Words: fmt.Sprintf("Data of %s is still to be deleted, the oldest since %s. The log of the server says why.", plural(n, "withdrawal", "withdrawals"), span(late))})
 	}
+	warnings, err := k.Ways.Warnings(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, words := range warnings {
+		m := matter{Tag: "warn", Words: words}
+		if k.staff.Can(org.PermissionDeclare, org.PermissionConsent) {
+			m.Link, m.Go = "/console/consent/bases", "Other bases"
+		}
+		p.Matters = append(p.Matters, m)
+	}
 	month, err := k.Answers.Answers(ctx, t, consent.Survey{From: today.AddDate(0, 0, -29), To: today})
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ type office struct {
 	journey *journey.Store
 	tenant  id.Tenant
 	door    *door
+	keys    *vault.Vault
 	cookies []*http.Cookie
 }
 
@@ -63,6 +64,7 @@ func newOffice(t testing.TB) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.keys = keys
 	quiet := slog.New(slog.DiscardHandler)
 	o.ledger = ledger.New(o.db, keys, o.clk, "probity.test")
 	o.subject = subject.New(o.db, keys, o.clk)
@@ -70,7 +72,7 @@ func newOffice(t testing.TB) *office {
 	if o.journey, err = journey.NewStore(o.db, keys, o.clk); err != nil {
 		t.Fatal(err)
 	}
-	log := witness.NewPublisher(witness.Deps{DB: o.db, Ledger: o.ledger, Clock: o.clk, Logger: quiet, Audits: []func(context.Context, id.Tenant) error{o.consent.Audit}})
+	log := witness.NewPublisher(witness.Deps{DB: o.db, Ledger: o.ledger, Clock: o.clk, Logger: quiet, Audits: []func(context.Context, id.Tenant) error{o.consent.Audit}, Warnings: []func(context.Context, id.Tenant) ([]string, error){o.consent.Warnings}})
 	gone := withdrawn.New(withdrawn.Deps{DB: o.db, Clock: o.clk, Logger: quiet})
 	for _, migrate := range []func() error{
 		func() error { return o.ledger.Migrate(t.Context()) },
@@ -85,10 +87,10 @@ func newOffice(t testing.TB) *office {
 			t.Fatal(err)
 		}
 	}
-	o.door = &door{link: "secret", person: &org.Staff{ID: uuid.New(), Tenant: o.tenant, Permissions: org.Permissions()}}
+	o.door = &door{link: "secret", person: &org.Staff{ID: uuid.New(), Tenant: o.tenant, Name: "Dana Desk", Permissions: org.Permissions()}}
 	o.Handler = New(Deps{
 		Staff: o.door, Sessions: memstore.NewWithCleanupInterval(0), Journey: empty{}, Consent: o.consent, Notices: o.consent,
-		Answers: o.consent, Proofs: o.consent, Sites: sites{{ID: site, Name: "Tea <shop>"}}, Subjects: o.subject, Log: log, Entries: o.ledger,
+		Answers: o.consent, Proofs: o.consent, Ways: o.consent, Sites: sites{{ID: site, Name: "Tea <shop>"}}, Subjects: o.subject, Log: log, Entries: o.ledger,
 		Excerpts: o.consent, Grounds: o.journey, Withdrawn: gone, Clock: o.clk, Logger: quiet, Plain: true,
 	})
 	o.cookies = ask(o, "POST", "/console/sign-in", "token=secret", nil).Cookies()

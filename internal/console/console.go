@@ -99,6 +99,7 @@ type Deps struct {
 	Answers  Answers
 	Proofs   Proofs
 	Sites    Sites
+	Ways     Ways
 	Subjects Subjects
 	Rights   Rights
 	Log      Log
@@ -176,6 +177,27 @@ func New(d Deps) http.Handler {
 		"POST /console/consent/ledger/audit":                                 {org.PermissionAudit, (*call).selfAudit},
 		"GET /console/visitors/{subject}/consent":                            {org.PermissionConsent, (*call).history},
 		"GET /console/visitors/{subject}/consent/bundle":                     {org.PermissionConsent, (*call).bundle},
+		"GET /console/consent/ways":                                          {org.PermissionConsole, (*call).ways},
+		"POST /console/consent/ways/person":                                  {org.PermissionConsent, (*call).findPerson},
+		"GET /console/consent/ways/record":                                   {org.PermissionAssert, asks(recordWay)},
+		"POST /console/consent/ways/record/check":                            {org.PermissionAssert, check(recordWay)},
+		"POST /console/consent/ways/record":                                  {org.PermissionAssert, do(recordWay)},
+		"GET /console/consent/ways/end":                                      {org.PermissionAssert, asks(endWay)},
+		"POST /console/consent/ways/end/check":                               {org.PermissionAssert, check(endWay)},
+		"POST /console/consent/ways/end":                                     {org.PermissionAssert, do(endWay)},
+		"GET /console/consent/ways/records/{record}/end":                     {org.PermissionVoid, (*call).askVoid},
+		"POST /console/consent/ways/records/{record}/end":                    {org.PermissionVoid, (*call).void},
+		"GET /console/consent/ways/optin":                                    {org.PermissionAssert, asks(optInWay)},
+		"POST /console/consent/ways/optin/check":                             {org.PermissionAssert, check(optInWay)},
+		"POST /console/consent/ways/optin":                                   {org.PermissionAssert, do(optInWay)},
+		"GET /console/consent/ways/parent":                                   {org.PermissionAssert, asks(parentWay)},
+		"POST /console/consent/ways/parent/check":                            {org.PermissionAssert, check(parentWay)},
+		"POST /console/consent/ways/parent":                                  {org.PermissionAssert, do(parentWay)},
+		"GET /console/consent/bases":                                         {org.PermissionConsole, (*call).bases},
+		"GET /console/consent/bases/new":                                     {org.PermissionDeclare, (*call).newBasis},
+		"GET /console/consent/bases/{basis}":                                 {org.PermissionDeclare, (*call).editBasis},
+		"POST /console/consent/bases":                                        {org.PermissionDeclare, (*call).declareBasis},
+		"POST /console/consent/bases/{basis}/end":                            {org.PermissionDeclare, (*call).endBasis},
 		"GET /console/notices":                                               {org.PermissionNotice, (*call).notices},
 		"GET /console/notices/versions/{version}":                            {org.PermissionNotice, (*call).noticeVersion},
 		"GET /console/notices/versions/{version}/pictures/{lang}/{viewport}": {org.PermissionNotice, (*call).noticePicture},

@@ -14,10 +14,11 @@ import (
 // field is one input of an editor page, with what the linter says about it.
 type field struct {
 	Name, Label, Help, Value string
-	Kind                     string // "line", "area", "check", "choice" or "number"
+	Kind                     string // "line", "area", "check", "choice", "pick", "when", "date" or "number"
 	Rows                     int    // of an area
 	Options                  []string
-	Lang                     string // of what is written into it
+	Picks                    []option // of a pick
+	Lang                     string   // of what is written into it
 	Faults                   []notice.Fault
 }
 

@@ -17,6 +17,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/notice"
+	"probity/internal/org"
 	"probity/verify"
 )
 
@@ -51,6 +52,7 @@ type recordView struct {
 	Covers    int           // stored events that were received on what it gave or took back
 	Counts    bool          // it gave or took something
 	Elsewhere bool          // on another device of the person
+	Grants    bool          // it gave something when it was made
 	Proof     proofOf
 }
 
@@ -66,16 +68,17 @@ type stateRow struct {
 }
 
 type historyPage struct {
-	Subject id.Subject
-	Devices int // of the person
-	At      string
-	Asked   bool // a time was asked for
-	Then    time.Time
-	States  []stateRow
-	Records []recordView // newest first
-	Total   int
-	Older   int64 // the entry from which on older ones are; -1: none
-	Formats []consent.Format
+	Subject            id.Subject
+	Devices            int // of the person
+	At                 string
+	Asked              bool // a time was asked for
+	Then               time.Time
+	States             []stateRow
+	Records            []recordView // newest first
+	Total              int
+	Older              int64 // the entry from which on older ones are; -1: none
+	Formats            []consent.Format
+	MayAssert, MayVoid bool // the reader may write down what the person says; end what was not valid
 }
 
 // historyRows is how many records a page lists. The proof of each is made and checked for it.
@@ -96,6 +99,7 @@ func (k *call) history() error {
 		return fail.New(fail.NotFound, "Nothing was ever chosen under this reference. Either it never existed, or everything was erased.")
 	}
 	p := historyPage{Subject: s, Total: len(all), Older: -1, Formats: []consent.Format{consent.FormatReceipt, consent.FormatISO, consent.FormatISOReceipt, consent.FormatKantara, consent.FormatDPV}}
+	p.MayAssert, p.MayVoid = k.staff.Can(org.PermissionAssert), k.staff.Can(org.PermissionVoid)
 	titles, err := k.titles()
 	if err != nil {
 		return err
@@ -233,6 +237,7 @@ func (k *call) timeline(p *historyPage, page []consent.Record, titles map[string
 		v.Counts = len(rec.Effects) > 0
 		for _, e := range rec.Effects {
 			v.Effects = append(v.Effects, effectView{nameOf(titles, e.Purpose), e.Status})
+			v.Grants = v.Grants || e.Status == consent.Given
 		}
 		if err := k.prove(&v, keys, titles); err != nil {
 			return err
@@ -267,7 +272,11 @@ type spoken struct {
 		GPC bool `json:"gpc"`
 		DNT bool `json:"dnt"`
 	} `json:"signals"`
-	Skewed   bool `json:"client_clock_skewed"`
+	Skewed    bool `json:"client_clock_skewed"`
+	Assertion *struct {
+		RecordedBy string `json:"recorded_by"`
+		Evidence   string `json:"evidence"`
+	} `json:"assertion"`
 	Conflict []struct {
 		Purpose   string         `json:"purpose"`
 		Effective consent.Status `json:"effective"`
@@ -300,6 +309,14 @@ func (k *call) prove(v *recordView, keys []string, titles map[string]string) err
 		return nil // an entry of an older format is proved all the same
 	}
 	v.tell(&said, titles)
+	if a := said.Assertion; a != nil {
+		if by, ok := strings.CutPrefix(a.RecordedBy, "staff:"); ok {
+			v.Marks = append(v.Marks, "recorded by "+k.who(by))
+		}
+		if a.Evidence != "" {
+			v.Marks = append(v.Marks, "evidence: "+a.Evidence)
+		}
+	}
 	return nil
 }
 

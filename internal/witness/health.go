@@ -22,6 +22,7 @@ type Health struct {
 	Lost         int64  // published entries that are missing, of all bridges together
 	Audit        *Audit // nil: none was done yet
 	Alarms       []string
+	Warnings     []string // nothing is broken, but somebody has to act
 }
 
 // Checkpoint is the newest one.
@@ -149,7 +150,7 @@ func (p *Publisher) lastAudit(ctx context.Context, t id.Tenant) (a *Audit, err e
 
 // Health returns how the tenant's log stands. It signs nothing and asks nobody.
 func (p *Publisher) Health(ctx context.Context, t id.Tenant) (*Health, error) {
-	h := &Health{Alarms: []string{}}
+	h := &Health{Alarms: []string{}, Warnings: []string{}}
 	head, err := p.Ledger.Latest(ctx, t)
 	if err != nil && !fail.Is(err, fail.NotFound) {
 		return nil, err
@@ -204,6 +205,13 @@ func (p *Publisher) Health(ctx context.Context, t id.Tenant) (*Health, error) {
 	}
 	if h.Audit != nil && !h.Audit.Sound {
 		h.Alarms = append(h.Alarms, "The last self-audit found damage: "+h.Audit.Detail)
+	}
+	for _, warn := range p.Warnings {
+		more, err := warn(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		h.Warnings = append(h.Warnings, more...)
 	}
 	return h, nil
 }

@@ -81,6 +81,9 @@ type Deps struct {
 	Mailer    Mailer   // needed for Mails
 
 	Audits []func(context.Context, id.Tenant) error // what a self-audit examines besides the log
+
+	// Warnings are what Health tells besides alarms: nothing is broken, but somebody has to act.
+	Warnings []func(context.Context, id.Tenant) ([]string, error)
 }
 
 // Publisher brings checkpoints to where this installation can't change them any more, and keeps
