@@ -15,8 +15,10 @@ import (
 
 // datamapCommand works on databases outside Probity, as dataset files describe them.
 type datamapCommand struct {
-	Access datamapAccess `cmd:"" help:"Show what databases hold about a person."`
-	Erase  datamapErase  `cmd:"" help:"Mask or delete what databases hold about a person, and read it again."`
+	Access   datamapAccess   `cmd:"" help:"Show what databases hold about a person."`
+	Erase    datamapErase    `cmd:"" help:"Mask or delete what databases hold about a person, and read it again."`
+	Lint     datamapLint     `cmd:"" help:"Name what dataset files leave out or get wrong about their databases."`
+	Discover datamapDiscover `cmd:"" help:"Draft a dataset file from a live schema."`
 }
 
 // datamapFlags are what all these commands ask.
@@ -29,29 +31,39 @@ type datamapFlags struct {
 	JSON       bool     `name:"json" help:"Print one JSON object."`
 }
 
+// connections reads the flags and variables that say where the datasets' databases are.
+func connections(flags []string, sets []*datamap.Dataset) (map[string]string, error) {
+	out := map[string]string{}
+	for _, c := range flags {
+		key, dsn, ok := strings.Cut(c, "=")
+		if !ok || key == "" || dsn == "" {
+			return nil, fail.New(fail.Invalid, "--connection is KEY=DSN")
+		}
+		out[key] = dsn
+	}
+	for _, d := range sets {
+		if out[d.Key] == "" {
+			if dsn := os.Getenv("PROBITY_DSN_" + envName(d.Key)); dsn != "" {
+				out[d.Key] = dsn
+			}
+		}
+	}
+	return out, nil
+}
+
 // request reads the files and flags.
 func (f *datamapFlags) request() (*datamap.Request, error) {
 	sets, err := datamap.Load(f.Dataset...)
 	if err != nil {
 		return nil, err
 	}
-	req := &datamap.Request{Datasets: sets, Connections: map[string]string{}, Targets: f.Target}
+	dsns, err := connections(f.Connection, sets)
+	if err != nil {
+		return nil, err
+	}
+	req := &datamap.Request{Datasets: sets, Connections: dsns, Targets: f.Target}
 	if f.Mode == "reference" {
 		req.Mode = datamap.ModeReference
-	}
-	for _, c := range f.Connection {
-		key, dsn, ok := strings.Cut(c, "=")
-		if !ok || key == "" || dsn == "" {
-			return nil, fail.New(fail.Invalid, "--connection is KEY=DSN")
-		}
-		req.Connections[key] = dsn
-	}
-	for _, d := range sets {
-		if req.Connections[d.Key] == "" {
-			if dsn := os.Getenv("PROBITY_DSN_" + envName(d.Key)); dsn != "" {
-				req.Connections[d.Key] = dsn
-			}
-		}
 	}
 	for _, i := range f.Identity {
 		kind, value, ok := strings.Cut(i, "=")
@@ -142,4 +154,64 @@ func (c *datamapErase) Run(ctx context.Context) error {
 		out.Describe(os.Stdout)
 	}
 	return failure
+}
+
+type datamapLint struct {
+	Dataset    []string `sep:"none" required:"" placeholder:"FILE" help:"A dataset file; may be repeated."`
+	Connection []string `sep:"none" placeholder:"KEY=DSN" help:"The database of a dataset; may be repeated. Without it the variable PROBITY_DSN_KEY counts."`
+	JSON       bool     `name:"json" help:"Print one JSON object."`
+}
+
+// Run prints the findings; with any, the status is 1.
+func (c *datamapLint) Run(ctx context.Context) error {
+	sets, err := datamap.Load(c.Dataset...)
+	if err != nil {
+		return err
+	}
+	dsns, err := connections(c.Connection, sets)
+	if err != nil {
+		return err
+	}
+	found, err := datamap.Lint(ctx, sets, dsns)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		raw, err := json.Marshal(map[string]any{"findings": append([]datamap.Finding{}, found...)})
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(raw))
+	} else {
+		for _, f := range found {
+			at := f.Collection
+			if f.Field != "" {
+				at += "." + f.Field
+			}
+			fmt.Printf("%-12s %s: %s\n", f.Rule, at, f.Message)
+		}
+	}
+	if n := len(found); n > 0 {
+		return fail.New(fail.Conflict, "%d findings", n)
+	}
+	return nil
+}
+
+type datamapDiscover struct {
+	Connection string `required:"" sep:"none" placeholder:"KEY=DSN" help:"The key of the dataset to draft and its database."`
+	Schema     string `placeholder:"NAME" help:"The schema to look at; without it the connection's own."`
+}
+
+// Run prints the draft.
+func (c *datamapDiscover) Run(ctx context.Context) error {
+	key, dsn, ok := strings.Cut(c.Connection, "=")
+	if !ok || key == "" || dsn == "" {
+		return fail.New(fail.Invalid, "--connection is KEY=DSN")
+	}
+	raw, err := datamap.Discover(ctx, key, c.Schema, dsn)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(raw)
+	return err
 }

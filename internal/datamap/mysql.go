@@ -291,6 +291,17 @@ func (mariadb) param(c *column, _ int) string {
 	return "?"
 }
 
+func (mariadb) tables(ctx context.Context, q querier, schema string) (out []string, err error) {
+	err = each(ctx, q, func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		out = append(out, name)
+		return err
+	}, `SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'
+		AND table_schema = COALESCE(NULLIF(?, ''), DATABASE()) ORDER BY table_name`, schema)
+	return out, err
+}
+
 func (m mariadb) estimate(ctx context.Context, q querier, t *table) (int64, error) {
 	if t.estimate > 100_000 {
 		return t.estimate, nil

@@ -310,6 +310,17 @@ func (postgres) param(c *column, n int) string {
 	return at + "::text::" + c.typ
 }
 
+func (postgres) tables(ctx context.Context, q querier, schema string) (out []string, err error) {
+	err = each(ctx, q, func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		out = append(out, name)
+		return err
+	}, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = COALESCE(NULLIF($1::text, ''), current_schema()) ORDER BY c.relname`, schema)
+	return out, err
+}
+
 func (p postgres) estimate(ctx context.Context, q querier, t *table) (int64, error) {
 	if t.estimate > 100_000 {
 		return t.estimate, nil

@@ -53,6 +53,8 @@ type dialect interface {
 	param(c *column, n int) string
 	// setup makes a fresh transaction behave: time limits, time zone, names.
 	setup(ctx context.Context, q querier) error
+	// tables lists the names of the tables in the schema, or in the connection's own.
+	tables(ctx context.Context, q querier, schema string) ([]string, error)
 	// estimate returns the number of rows of the table, exact for small ones.
 	estimate(ctx context.Context, q querier, t *table) (int64, error)
 }
