@@ -91,6 +91,11 @@ func decodeReceipt(v *value, path string) (*Receipt, error) {
 		r.Salt = f.text("salt")
 		r.Proof = f.text("proof")
 		r.VerifierKey = f.text("verifier_key")
+		if f.v.get("withdrawal_link") != nil {
+			if r.Withdrawal = f.text("withdrawal_link"); r.Withdrawal == "" && f.err == nil {
+				f.err = fault(Malformed, `%smember "withdrawal_link" is empty`, prefix(path))
+			}
+		}
 		if n := f.take("notice"); n != nil {
 			d := open(n, path+"notice", "")
 			if d.err == nil {

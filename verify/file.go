@@ -197,6 +197,9 @@ func (c *checker) receipt(r *Receipt) error {
 			served: textAt(entry, "served", "id"), nonce: nonce, index: proof.Index,
 		})
 	}
+	if r.Withdrawal != "" {
+		c.report.unverified("Where the link to withdraw leads: it stands beside what is signed. Before you open it, see that the address is the organisation's. It can only take consent back.")
+	}
 	if r.Notice != nil {
 		c.report.verified("The notice enclosed (%s) is the exact text that entry %d cites.", r.Notice.Language, proof.Index)
 	}

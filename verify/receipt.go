@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // ReceiptType is the value of a receipt's "type" member.
@@ -20,6 +21,11 @@ const ReceiptType = "probity/receipt/v1"
 //	proof         C2SP tlog-proof@v1 with the signed checkpoint, text
 //	verifier_key  the public key of the log, as golang.org/x/mod/sumdb/note writes it
 //	notice        optional: the exact text that was shown, see Document
+//	withdrawal_link  optional: opens a page whose button takes this consent back, without signing in
+//
+// The link stands beside what the log committed to: nothing can be proved of it, and nothing depends on
+// it. It is no part of the log, so that the log holds nothing that acts for somebody. Whoever has it can
+// narrow what may be done with the data, and nothing else.
 //
 // The entry holds what the person said and what was shown, under a random reference. Whoever has
 // the file can read it.
@@ -31,6 +37,7 @@ type Receipt struct {
 	Proof       string          `json:"proof"`
 	VerifierKey string          `json:"verifier_key"`
 	Notice      *Document       `json:"notice,omitempty"`
+	Withdrawal  string          `json:"withdrawal_link,omitempty"`
 }
 
 // Document is an artefact that an entry cites by its SHA-256, enclosed so that it can be read years
@@ -63,6 +70,9 @@ func (r *Receipt) Check(key string) (Leaf, Checkpoint, error) {
 	if err != nil {
 		return Leaf{}, Checkpoint{}, fault(Malformed, "leaf: %v", err)
 	}
+	if r.Withdrawal != "" && !(strings.HasPrefix(leaf.Kind, "consent.") && isWithdrawalLink(r.Withdrawal)) {
+		return Leaf{}, Checkpoint{}, fault(Malformed, "withdrawal_link: not the address of a link that takes a consent back")
+	}
 	salt, ok := decode64(r.Salt)
 	if !ok || len(salt) != SaltSize {
 		return Leaf{}, Checkpoint{}, fault(Malformed, "salt: not %d bytes of base64", SaltSize)
@@ -92,6 +102,29 @@ func (r *Receipt) Check(key string) (Leaf, Checkpoint, error) {
 	}
 	return leaf, c, nil
 }
+
+// isWithdrawalLink tells whether the text is an address of https or http, or only its path, that ends in
+// /privacy/l/ and a token of letters, digits, dashes and underscores.
+func isWithdrawalLink(s string) bool {
+	const page = "/privacy/l/"
+	at := strings.LastIndex(s, page)
+	if at < 0 || len(s) > 2048 {
+		return false
+	}
+	host, token := s[:at], s[at+len(page):]
+	if host != "" {
+		rest, web := strings.CutPrefix(host, "https://")
+		if !web {
+			rest, web = strings.CutPrefix(host, "http://")
+		}
+		if !web || rest == "" || strings.Trim(rest, linkLetters+":./[]") != "" {
+			return false
+		}
+	}
+	return token != "" && strings.Trim(token, linkLetters) == ""
+}
+
+const linkLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // Digest returns the SHA-256 of the text in hex.
 func (d *Document) Digest() string {

@@ -160,6 +160,17 @@ func fileVectors(t testing.TB) []fileVector {
 		name   string
 		change func(r *Receipt)
 	}{
+		{"a link to withdraw", func(r *Receipt) { r.Withdrawal = "https://shop.example:8443/privacy/l/AbC-_123" }},
+		{"a link to withdraw by its path", func(r *Receipt) { r.Withdrawal = "/privacy/l/AbC-_123" }},
+		{"a link to withdraw below a path", func(r *Receipt) { r.Withdrawal = "http://[::1]/a/privacy/l/AbC" }},
+		{"a link that runs a script", func(r *Receipt) { r.Withdrawal = "javascript:alert(1)//privacy/l/AbC" }},
+		{"a link to another page", func(r *Receipt) { r.Withdrawal = "https://shop.example/privacy/erase" }},
+		{"a link without a token", func(r *Receipt) { r.Withdrawal = "https://shop.example/privacy/l/" }},
+		{"a link without a host", func(r *Receipt) { r.Withdrawal = "https:///privacy/l/AbC" }},
+		{"a link with more behind it", func(r *Receipt) { r.Withdrawal = "https://shop.example/privacy/l/AbC?next=1" }},
+		{"a link with a line break behind it", func(r *Receipt) { r.Withdrawal = "/privacy/l/AbC\n" }},
+		{"a link as somebody else", func(r *Receipt) { r.Withdrawal = "https://shop.example@evil.example/privacy/l/AbC" }},
+		{"a link longer than 2048 characters", func(r *Receipt) { r.Withdrawal = "/privacy/l/" + strings.Repeat("A", 2048) }},
 		{"an edited salt", func(r *Receipt) { r.Salt = strings.Repeat("A", 43) + "=" }},
 		{"a short salt", func(r *Receipt) { r.Salt = "AAAA" }},
 		{"a salt with loose bits", func(r *Receipt) { r.Salt = strings.Repeat("A", 42) + "B=" }},
@@ -214,6 +225,9 @@ func fileVectors(t testing.TB) []fileVector {
 	for _, e := range edits {
 		add(e.name, s.edit(t, e.change))
 	}
+	linked := *s.certificate.Receipt
+	linked.Withdrawal = "/privacy/l/AbC"
+	add("a link to withdraw what is no consent", encode(t, &linked))
 	good := string(encode(t, s.receipt))
 	for name, text := range map[string]string{
 		"an unknown member":                strings.Replace(good, `{"type"`, `{"extra":1,"type"`, 1),

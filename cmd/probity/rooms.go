@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,7 +124,8 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 func terms(s *settings) consent.Terms {
 	f := consent.Terms{
 		Jurisdiction: s.Jurisdiction, Storage: s.StorageLocation, Retention: s.Retention,
-		Build: consent.Build{Version: sdk.Version(), Files: map[string][]byte{}},
+		PublicURL: strings.TrimRight(s.PublicURL, "/"),
+		Build:     consent.Build{Version: sdk.Version(), Files: map[string][]byte{}},
 	}
 	for _, name := range []string{"banner.js", "banner.css"} {
 		if body, ok := sdk.File(name); ok {

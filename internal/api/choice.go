@@ -206,7 +206,7 @@ func (c *call) consentState() error {
 		return err
 	}
 	for i := len(records) - 1; i >= 0 && len(out.Receipts) < maxReceipts; i-- {
-		r, err := c.api.Consent.Receipt(c.Context(), t, s, records[i].ID)
+		r, err := c.api.Consent.PersonalReceipt(c.Context(), t, s, records[i].ID)
 		if err != nil {
 			return err
 		}

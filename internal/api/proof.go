@@ -148,6 +148,13 @@ func (c *call) export(t id.Tenant, s id.Subject, record uuid.UUID, format string
 	if format == "" {
 		format = string(consent.FormatReceipt)
 	}
+	if consent.Format(format) == consent.FormatReceipt && !s.IsZero() {
+		v, err := c.api.Consent.PersonalReceipt(c.Context(), t, s, record)
+		if err != nil {
+			return err
+		}
+		return c.reply(http.StatusOK, v)
+	}
 	v, err := c.api.Consent.Export(c.Context(), t, s, record, consent.Format(format), c.base())
 	if err != nil {
 		return err

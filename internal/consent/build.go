@@ -22,6 +22,7 @@ type Terms struct {
 	Jurisdiction string // whose law holds: a country code or "EU", the default
 	Storage      string // where the data lies: a country code, or "self-hosted", the default
 	Retention    string // how long what rests on a consent is kept, as an ISO 8601 duration; default: as long as a choice is valid
+	PublicURL    string // how people reach this installation, without a slash at its end; empty: receipts name the path of their link alone
 	Build        Build
 }
 

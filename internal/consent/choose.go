@@ -216,7 +216,11 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 		}
 	}
 	out.Token = token(open, at)
-	out.Receipt = r.receiptNow(ctx, w.tenant, &w.record)
+	if out.Receipt = r.receiptNow(ctx, w.tenant, &w.record); out.Receipt != nil {
+		if err := r.addLink(ctx, w.tenant, &w.record, out.Receipt); err != nil {
+			out.Receipt = nil // as if it could not be made: the choice is recorded
+		}
+	}
 	return out, nil
 }
 

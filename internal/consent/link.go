@@ -19,6 +19,7 @@ import (
 // The uses of a token. It is part of what is signed: a token is good for one use only.
 const (
 	tokenWithdraw = 'w'
+	tokenReceipt  = 'r' // take back what a receipt says was given; stands for the record
 	tokenAsk      = 'a' // confirm an opt-in or a parent's authorisation, and take it back later
 )
 
@@ -155,6 +156,8 @@ func (r *Room) OpenLink(ctx context.Context, token string) (*Linked, error) {
 	l := &Linked{Tenant: t}
 	switch use {
 	case tokenWithdraw:
+	case tokenReceipt:
+		return r.openGiven(ctx, t, row)
 	case tokenAsk:
 		return r.openAsk(ctx, t, row)
 	default:
@@ -175,6 +178,20 @@ func (r *Room) OpenLink(ctx context.Context, token string) (*Linked, error) {
 	if purposes != "" {
 		l.Purposes = strings.Split(purposes, ",")
 	}
+	return l, nil
+}
+
+// openGiven returns what the link of a receipt takes back: all that its record gave.
+func (r *Room) openGiven(ctx context.Context, t id.Tenant, record uuid.UUID) (*Linked, error) {
+	l := &Linked{Tenant: t}
+	rec, err := r.find(ctx, t, id.Subject{}, record)
+	if fail.Is(err, fail.NotFound) {
+		return l, nil // erased or retired: the token is ours, and nothing is left
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.Subject, l.Deployment, l.Purposes = rec.Subject, rec.Deployment, rec.given()
 	return l, nil
 }
 

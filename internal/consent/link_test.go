@@ -454,3 +454,68 @@ func TestTheAgeOfConsentIsKnownForEveryCountryOfTheUnionAndNeverOutsideOfArticle
 		t.Error("the table is not read")
 	}
 }
+
+func TestW14_WhoHoldsOnlyTheReceiptCanWithdrawWhatItGave(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.Describe(consent.Terms{PublicURL: "https://shop.example"})
+		given := w.choose(t, nil, notice.Measure, notice.Marketing)
+		w.verified(t, given.Receipt)
+		token, ok := strings.CutPrefix(given.Receipt.Withdrawal, "https://shop.example/privacy/l/")
+		if !ok {
+			t.Fatalf("the receipt's link is %q", given.Receipt.Withdrawal)
+		}
+		again, err := w.PersonalReceipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+		if err != nil || again.Withdrawal != given.Receipt.Withdrawal {
+			t.Errorf("a later copy of the receipt has another link (%v)", err)
+		}
+		if _, err := w.PersonalReceipt(t.Context(), w.tenant, id.NewSubject(), given.RecordID); !fail.Is(err, fail.NotFound) {
+			t.Errorf("somebody else's receipt: %v", err)
+		}
+		// The file that staff get, and the log, hold no link.
+		staff, err := w.Receipt(t.Context(), w.tenant, given.Subject, given.RecordID)
+		if err != nil || staff.Withdrawal != "" || strings.Contains(string(staff.Entry), token) {
+			t.Errorf("the receipt for staff is %+v (%v)", staff, err)
+		}
+		for range 4 { // over two years, and changes of the keys
+			w.fake.Advance(182 * 24 * time.Hour)
+			if err := w.vault.Rotate(t.Context(), w.tenant); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.choose(t, given.Visitor, notice.Measure, notice.Marketing, notice.Sales)
+		w.fake.Advance(time.Minute)
+		if l, err := w.OpenLink(t.Context(), token); err != nil || l.Subject != given.Subject || l.Deployment != site || !slices.Equal(l.Purposes, []string{notice.Marketing, notice.Measure}) {
+			t.Fatalf("the link is about %+v (%v)", l, err)
+		}
+		if !w.open(t, given.Subject, notice.Measure) {
+			t.Fatal("looking at the link withdrew")
+		}
+		_, out, err := w.WithdrawLink(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.open(t, given.Subject, notice.Measure) || w.open(t, given.Subject, notice.Marketing) || !w.open(t, given.Subject, notice.Sales) {
+			t.Error("the link took back something else than what its receipt gave")
+		}
+		if entry := w.verified(t, out.Receipt); entry["type"] != "consent.withdrawn" || entry["source"] != "link" || out.Receipt.Withdrawal != "" {
+			t.Errorf("the entry is %v", entry)
+		}
+		if _, _, err := w.Confirm(t.Context(), token); !fail.Is(err, fail.NotFound) {
+			t.Errorf("the link of a receipt confirmed something: %v", err)
+		}
+		refused := w.choose(t, nil)
+		if refused.Receipt == nil || refused.Receipt.Withdrawal != "" {
+			t.Error("a refusal has something to take back")
+		}
+		w.write(t, func(tx *store.Tx) error {
+			if err := w.Erase(t.Context(), tx, []id.Subject{given.Subject}); err != nil {
+				return err
+			}
+			return w.subjects.Erase(t.Context(), tx, []id.Subject{given.Subject})
+		})
+		if l, gone, err := w.WithdrawLink(t.Context(), token); err != nil || gone != nil || !l.Subject.IsZero() {
+			t.Errorf("after the erasure the link gave %+v, %+v (%v)", l, gone, err)
+		}
+	})
+}

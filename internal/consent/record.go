@@ -115,6 +115,48 @@ func (r *Room) Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uu
 	return r.receipt(ctx, t, &rec)
 }
 
+// PersonalReceipt is Receipt for the person themselves: beside the proof it holds a link that takes back
+// what the record gave, for whoever has nothing left but the file. The link stands for the record, is
+// no part of what is proved, works for as long as the record is held, and can only narrow what may be
+// done. A receipt of anything else than a grant has none.
+func (r *Room) PersonalReceipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error) {
+	if s.IsZero() {
+		return nil, fail.New(fail.NotFound, "There is no such record of consent.")
+	}
+	rec, err := r.find(ctx, t, s, record)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := r.receipt(ctx, t, rec)
+	if err != nil {
+		return nil, err
+	}
+	return receipt, r.addLink(ctx, t, rec, receipt)
+}
+
+// addLink adds the link to a receipt that goes to the person it is about.
+func (r *Room) addLink(ctx context.Context, t id.Tenant, rec *Record, receipt *verify.Receipt) error {
+	if rec.Subject.IsZero() || len(rec.given()) == 0 {
+		return nil
+	}
+	token, err := r.token(ctx, t, tokenReceipt, rec.ID)
+	if err != nil {
+		return err
+	}
+	receipt.Withdrawal = r.terms.PublicURL + "/privacy/l/" + token
+	return nil
+}
+
+// given returns the purposes that the record gives.
+func (rec *Record) given() (purposes []string) {
+	for _, e := range rec.Effects {
+		if e.Status == Given {
+			purposes = append(purposes, e.Purpose)
+		}
+	}
+	return purposes
+}
+
 func (r *Room) receipt(ctx context.Context, t id.Tenant, rec *Record) (*verify.Receipt, error) {
 	receipt, err := r.ledger.Receipt(ctx, t, rec.Ledger, func(sealed []byte) ([]byte, error) {
 		return r.keys.Open(ctx, t, rec.Subject, entryAAD(t, rec.Subject, rec.ID), sealed)

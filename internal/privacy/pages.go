@@ -185,7 +185,7 @@ func (v *visit) receipt() error {
 	if err != nil || !v.known {
 		return fail.New(fail.NotFound, "there is no such receipt")
 	}
-	receipt, err := v.Consent.Receipt(v.r.Context(), v.Tenant, v.subject, record)
+	receipt, err := v.Consent.PersonalReceipt(v.r.Context(), v.Tenant, v.subject, record)
 	if err != nil {
 		return err
 	}

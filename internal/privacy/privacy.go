@@ -50,7 +50,7 @@ type Consent interface {
 	Choose(ctx context.Context, t id.Tenant, c consent.Choice) (*consent.Outcome, error)
 	Withdraw(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
 	ObjectFrom(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
-	Receipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
+	PersonalReceipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
 }
 
 // Rights carries out requests. *rights.Room satisfies it.

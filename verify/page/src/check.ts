@@ -255,6 +255,9 @@ class Checker {
         nonce: leaf.kind === 'notice.served' ? textAt(entry, 'nonce') : textAt(entry, 'served', 'nonce'), index,
       })
     }
+    if (r.withdrawal !== undefined) {
+      this.unverified("Where the link to withdraw leads: it stands beside what is signed. Before you open it, see that the address is the organisation's. It can only take consent back.")
+    }
     if (r.notice) this.verified(`The notice enclosed (${r.notice.language}) is the exact text that entry ${index} cites.`)
   }
 

@@ -8,7 +8,7 @@ import { sha256 } from './sha256'
 import { extended, included, leafHash, type Hash } from './tree'
 
 export interface Notice { mediaType: string; language: string; text: string }
-export interface Receipt { leaf: string; entry: Members; salt: string; proof: string; key: string; notice?: Notice }
+export interface Receipt { leaf: string; entry: Members; salt: string; proof: string; key: string; notice?: Notice; withdrawal?: string }
 export interface Certificate { body: Members; note: string; key: string; receipt: Receipt }
 export interface Extension { old: string; oldKey: string; new: string; proof: string[] }
 export interface Leaf { kind: string; minute: bigint; commitment: Uint8Array }
@@ -78,6 +78,10 @@ export function decodeNotice(v: Value): Notice {
 export function decodeReceipt(v: Value): Receipt {
   const f = new Fields(v, 'receipt', 'probity/receipt/v1')
   const r: Receipt = { leaf: f.text('leaf'), entry: f.object('entry'), salt: f.text('salt'), proof: f.text('proof'), key: f.text('verifier_key') }
+  if (f.has('withdrawal_link')) {
+    r.withdrawal = f.text('withdrawal_link')
+    if (r.withdrawal === '') throw fault('malformed', 'receipt: member "withdrawal_link" is empty')
+  }
   if (f.has('notice')) r.notice = decodeNotice(f.take('notice'))
   f.done()
   return r
@@ -140,6 +144,9 @@ export interface Proved { leaf: Leaf; index: bigint; at: Checkpoint; entry: Memb
 /** Checks a receipt under a key: commitment, signature, place in the tree, notice. */
 export async function checkReceipt(r: Receipt, key: string): Promise<Proved> {
   const leaf = parseLeaf(r.leaf)
+  if (r.withdrawal !== undefined && (!leaf.kind.startsWith('consent.') || r.withdrawal.length > 2048 || !/^(https?:\/\/[\w\-:./[\]]+?)?\/privacy\/l\/[\w-]+$/.test(r.withdrawal))) {
+    throw fault('malformed', 'withdrawal_link: not the address of a link that takes a consent back')
+  }
   if (!committed(leaf, r.entry, r.salt)) throw fault('edited entry', 'the entry or its salt is not what the log committed to')
   const proof = parseProof(r.proof)
   const at = await openCheckpoint(proof.checkpoint, key)
