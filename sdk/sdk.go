@@ -8,6 +8,8 @@
 //   - held.js is fetched when a visitor keeps a receipt or objects, or the server refuses what the
 //     device thought was granted;
 //   - age.js is fetched where an age has to be asked for before anything is granted;
+//   - probity.js is a module that loads the gate, for who imports rather than writes a tag; the npm
+//     package in this folder holds the same file;
 //   - offer.js and offer.css are fetched when there is an offer to show.
 //
 // The sources are TypeScript under src; `go generate ./sdk` bundles them into dist, which is committed.

@@ -21,6 +21,7 @@ var bundles = [...]struct {
 	{"offer.ts", api.FormatESModule},
 	{"held.ts", api.FormatESModule},
 	{"age.ts", api.FormatESModule},
+	{"probity.ts", api.FormatESModule},
 	{"banner.css", api.FormatDefault},
 	{"offer.css", api.FormatDefault},
 }
@@ -28,17 +29,22 @@ var bundles = [...]struct {
 // build bundles and minifies every file of the SDK in src and returns them by their base name.
 // The same sources give the same bytes.
 func build(src string) (map[string][]byte, error) {
+	src, err := filepath.Abs(src)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[string][]byte)
 	names := make(map[string]any)
 	for _, b := range bundles {
 		result := api.Build(api.BuildOptions{
-			EntryPoints:       []string{filepath.Join(src, b.entry)},
+			AbsWorkingDir:     src, // paths in comments are the same wherever it is built
+			EntryPoints:       []string{b.entry},
 			Bundle:            true,
 			Format:            b.format,
 			Target:            api.ES2021,
 			Charset:           api.CharsetUTF8,
 			LegalComments:     api.LegalCommentsNone,
-			MinifyWhitespace:  true,
+			MinifyWhitespace:  b.entry != "probity.ts", // its comments tell other bundlers what to leave alone
 			MinifyIdentifiers: true,
 			MinifySyntax:      true,
 			MangleProps:       `[^_]_$`,

@@ -2,6 +2,8 @@
 
 const KEY = 'probity_choice'
 const COOKIE = '_actmu'
+/** A choice lives 182 days, a refusal as long as a grant; in milliseconds. */
+const LIFE = 157248e5
 /** Where the number stands under which a parent's answer will be found. */
 export const PARENT = '_act_parent'
 
@@ -25,6 +27,9 @@ export const waiting = (): string => {
 
 /** The purposes of the stored choice; empty after a refusal or without a choice. */
 export const granted = (): string[] => stored().split('.')[1]?.split(',').filter((p) => p != 'n') || []
+
+/** Tells whether the stored choice still holds, by the rule of the gate. */
+export const lives = (): boolean => Date.now() - Date.parse(stored().slice(-8).replace(/(....)(..)/, '$1-$2-')) < LIFE
 
 /** The visitor id in the cookie, whatever the choice says. */
 export const visitor = (): string | undefined => new RegExp(COOKIE + '=([^;]+)').exec(document.cookie)?.[1]
