@@ -67,6 +67,7 @@ func Discover(ctx context.Context, key, schema, dsn string) ([]byte, error) {
 	if len(names) == 0 {
 		return nil, fail.New(fail.NotFound, "the store %s has no tables, or this account may not see them", key)
 	}
+	slices.Sort(names)
 	type seen struct {
 		t          *table
 		categories map[string]string
