@@ -32,6 +32,7 @@ type site struct {
 	onPage  string // more markup on every page
 	hideTag bool   // leave the deployment out of the script tag
 	plain   bool   // leave the SDK out
+	policy  string // instead of the usual one
 	inline  bool   // put the gate into the page, which then has no policy against it
 }
 
@@ -58,6 +59,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %[1]s; style-src 'self' %[1]s; connect-src %[1]s; img-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'", s.desk.url))
+		if s.policy != "" {
+			w.Header().Set("Content-Security-Policy", s.policy)
+		}
 		tag := fmt.Sprintf(` data-deployment="%s"`, deployment)
 		if s.hideTag {
 			tag = ""

@@ -10,6 +10,8 @@
 //   - age.js is fetched where an age has to be asked for before anything is granted;
 //   - probity.js is a module that loads the gate, for who imports rather than writes a tag; the npm
 //     package in this folder holds the same file;
+//   - others.js and placeholder.js keep other tools of the site waiting, where a page has any, and google.js tells
+//     Google what was chosen, where the deployment wants it;
 //   - offer.js and offer.css are fetched when there is an offer to show.
 //
 // The sources are TypeScript under src; `go generate ./sdk` bundles them into dist, which is committed.

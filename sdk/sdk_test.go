@@ -60,6 +60,9 @@ func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 		{"T9 tracker", 4096, [][]byte{file(t, "tracker.js")}},
 		{"what few visitors need after a choice", 1024, [][]byte{file(t, "held.js")}},
 		{"F8 the question for an age", 2048, [][]byte{file(t, "age.js")}},
+		{"S8 other tools", 2048, [][]byte{file(t, "others.js")}},
+		{"S8 the place of a frame", 2048, [][]byte{file(t, "placeholder.js")}},
+		{"G5 Google", 512, [][]byte{file(t, "google.js")}},
 		{"offer and its style", 3072, [][]byte{file(t, "offer.js"), file(t, "offer.css")}},
 	} {
 		if got := gzipped(t, budget.files...); got > budget.most {

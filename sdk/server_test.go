@@ -45,6 +45,7 @@ type desk struct {
 	dnt      bool                     // the deployment honours Do Not Track
 	ages     bool                     // the deployment asks for an age; 16 is the age of consent
 	parents  []map[string]any         // letters to parents
+	google   map[string]string        // kinds of consent that Google knows, and the purposes that stand for them
 	builtin  bool                     // serve the notice that is built into Probity, in any of its languages
 	answer   func(path string) int    // a status instead of the usual answer; 0: the usual one
 }
@@ -115,7 +116,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		w.Write(content)
 	case r.Method == http.MethodGet && base == "config":
-		fmt.Fprint(w, `{"query_keys":["utm_*","page"],"search_keys":["q"]}`)
+		json.NewEncoder(w).Encode(d.config(r.URL.Query().Get("lang")))
 	case r.Method == http.MethodGet && base == "notice":
 		if d.builtin {
 			w.Write(builtinNotice(r.URL.Query().Get("lang"), d.ages))
@@ -129,6 +130,23 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// config is what every page of the deployment gets before anybody has chosen.
+func (d *desk) config(lang string) map[string]any {
+	var n struct{ Purposes []map[string]string }
+	if err := json.Unmarshal(d.shopNotice(lang), &n); err != nil {
+		panic(err) // it is made here
+	}
+	words, ok := notice.DefaultLabels(lang)
+	if !ok {
+		words, _ = notice.DefaultLabels("en")
+	}
+	out := map[string]any{"query_keys": []string{"utm_*", "page"}, "search_keys": []string{"q"}, "purposes": n.Purposes, "blocked": words.Blocked, "allow": words.Allow}
+	if d.google != nil {
+		out["consent_mode"] = d.google
+	}
+	return out
 }
 
 func (d *desk) post(w http.ResponseWriter, path string, body []byte, gpc bool) {

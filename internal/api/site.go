@@ -168,11 +168,14 @@ func (c *call) deploymentConfig() error {
 		PrivacyURL string    `json:"privacy_url"`
 		HonourDNT  bool      `json:"honour_dnt"`
 		Withdraw   string    `json:"withdraw_all"` // the label of the control that takes everything back
+		Blocked    string    `json:"blocked"`      // in place of a frame that waits
+		Allow      string    `json:"allow"`        // the label of the control that grants its purpose
 	}{
 		Deployment: d.ID, Purposes: []purpose{}, Notice: notice{n.ID, n.Version}, Languages: languages,
 		Idle: sessionIdleSeconds, ChoiceDays: int(consent.Validity.Hours() / 24),
 		QueryKeys: policy.QueryKeys, SearchKeys: policy.SearchKeys, PrivacyURL: c.api.Options.PrivacyURL,
 		HonourDNT: d.HonourDNT, Withdraw: n.Labels.WithdrawAll,
+		Blocked: n.Labels.Blocked, Allow: n.Labels.Allow,
 	}
 	for _, p := range list {
 		text := p.Texts[n.Language]

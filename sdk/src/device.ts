@@ -64,11 +64,13 @@ export const reset = (): void => {
 }
 
 /** Deletes everything of ours, and of the tracker we replace, that could identify the device. */
-export const forget = (): void => {
-  const ours = /^_act/
+export const forget = (): void => erase(/^_act/)
+
+/** Deletes the cookies, on this domain and those above it, and the stored items whose names fit. */
+export const erase = (names: RegExp): void => {
   for (const cookie of document.cookie.split('; ')) {
     const name = cookie.split('=')[0]!
-    if (ours.test(name)) {
+    if (names.test(name)) {
       const gone = name + '=;path=/;max-age=0'
       document.cookie = gone
       for (let domain = location.hostname; domain; domain = domain.replace(/^[^.]*\.?/, '')) document.cookie = gone + ';domain=' + domain
@@ -76,7 +78,7 @@ export const forget = (): void => {
   }
   try {
     for (const storage of [localStorage, sessionStorage])
-      for (const key of Object.keys(storage)) if (ours.test(key)) storage.removeItem(key)
+      for (const key of Object.keys(storage)) if (names.test(key)) storage.removeItem(key)
   } catch {
     // Blocked storage holds nothing.
   }

@@ -1,7 +1,7 @@
 import { BEHAVIOUR, type Call, type Page, type Part, REFUSED } from './page'
 
 // The gate. It runs on every page, remembers nothing, and decides from the recorded choice
-// which of the other files is fetched: the tracker, the banner or none.
+// which of the other files is fetched: the tracker, the banner or none, and the one for other tools where a page has any.
 
 type Stub = ((...call: unknown[]) => unknown) & { q?: Call[]; c?: { deploymentId?: string } }
 
@@ -23,9 +23,9 @@ const apply = (): void => {
   } catch {
     // Storage is blocked: there is no choice, so nothing is allowed.
   }
-  const cookie = /_actmu=([^;]+)/.exec(doc.cookie)?.[1]
+  const [, cookie] = /_actmu=([^;]+)/.exec(doc.cookie) || ''
   // A choice lives 182 days, a refusal as long as a grant. Anything else than a date in it is no choice.
-  page.valid_ = Date.now() - Date.parse(token.slice(-8).replace(/(....)(..)/, '$1-$2-')) < 157248e5
+  page.valid_ = (new Date() as never) - (new Date(token.replace(/.*\.(....)(..)/, '$1-$2-')) as never) < 157248e5
   const measure = page.valid_ && /measure/.test(token)
   page.visitor_ = measure && cookie
   if (page.id_ && doc.readyState[7]) {
@@ -33,10 +33,12 @@ const apply = (): void => {
     // A visitor id without a grant is a withdrawal that the server has not confirmed: the banner's file delivers it.
     // A grant without a visitor id can't be acted on: ask again.
     if (!page.valid_ || measure || cookie) part(page.visitor_ ? 'tracker' : 'banner')
+    // What waits for its purpose: tools of the site's own.
+    if (doc.querySelector('[data-purpose]')) part('others')
     if (!doc.querySelector(CONTROL)) {
       const button = doc.createElement('button')
       button.dataset['privacyChoices'] = ''
-      button.textContent = data['label'] || 'Privacy choices'
+      button.append(data['label'] || 'Privacy choices')
       // Through the object model, which a strict style policy allows.
       button.style.cssText = 'position:fixed;bottom:0;left:0;min-height:44px;z-index:99'
       doc.body.append(button)
@@ -52,7 +54,7 @@ const page = {
 } as unknown as Page
 
 const call = (c: Call): unknown => {
-  const name = c[0] == 'command' ? c[1] : c[0]
+  const name = c[+(c[0] == 'command')]
   // Behaviour before a choice is dropped, never queued.
   if (!page.visitor_ && BEHAVIOUR.test(name as string)) return REFUSED
   if (page.run_) return page.run_(c)
