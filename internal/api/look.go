@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"probity/internal/fail"
+	"probity/internal/notice"
 	"probity/internal/org"
 )
 
@@ -11,6 +13,7 @@ import (
 func lookTable() []route {
 	return []route{
 		{"PUT", "/probity/v1/deployments/{deploymentId}/signals", can(org.PermissionAdmin), 0, (*call).setSignals},
+		{"PUT", "/probity/v1/deployments/{deploymentId}/consent-mode", can(org.PermissionAdmin), 0, (*call).setConsentMode},
 	}
 }
 
@@ -49,4 +52,35 @@ func (c *call) setSignals() error {
 		return err
 	}
 	return c.reply(http.StatusOK, map[string]bool{"honour_dnt": saved.HonourDNT})
+}
+
+// setConsentMode says which purpose stands for each kind of consent that Google knows; no kinds: Google is told
+// nothing. Only purposes that people can be asked for may stand for one.
+func (c *call) setConsentMode() error {
+	var body struct {
+		Kinds map[string]string `json:"kinds"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	d, err := c.ownDeployment()
+	if err != nil {
+		return err
+	}
+	list, err := c.api.Consent.Purposes(c.Context(), d.Tenant)
+	if err != nil {
+		return err
+	}
+	for _, purpose := range body.Kinds {
+		if !slices.ContainsFunc(list, func(p notice.Purpose) bool { return p.ID == purpose && p.Basis == notice.Consent }) {
+			return fail.Field("kinds", "Each kind names one of your purposes that rest on consent.")
+		}
+	}
+	changed := *d
+	changed.ConsentMode = body.Kinds
+	saved, err := c.api.Org.SaveDeployment(c.Context(), c.who.Tenant, changed)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, map[string]map[string]string{"kinds": saved.ConsentMode})
 }

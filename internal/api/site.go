@@ -170,12 +170,14 @@ func (c *call) deploymentConfig() error {
 		Withdraw   string    `json:"withdraw_all"` // the label of the control that takes everything back
 		Blocked    string    `json:"blocked"`      // in place of a frame that waits
 		Allow      string    `json:"allow"`        // the label of the control that grants its purpose
+
+		ConsentMode map[string]string `json:"consent_mode,omitempty"` // Google's kinds of consent, and the purposes that stand for them
 	}{
 		Deployment: d.ID, Purposes: []purpose{}, Notice: notice{n.ID, n.Version}, Languages: languages,
 		Idle: sessionIdleSeconds, ChoiceDays: int(consent.Validity.Hours() / 24),
 		QueryKeys: policy.QueryKeys, SearchKeys: policy.SearchKeys, PrivacyURL: c.api.Options.PrivacyURL,
 		HonourDNT: d.HonourDNT, Withdraw: n.Labels.WithdrawAll,
-		Blocked: n.Labels.Blocked, Allow: n.Labels.Allow,
+		Blocked: n.Labels.Blocked, Allow: n.Labels.Allow, ConsentMode: d.ConsentMode,
 	}
 	for _, p := range list {
 		text := p.Texts[n.Language]

@@ -104,6 +104,27 @@ func TestDoNotTrackIsToldToTheBannerWhereItIsHonoured(t *testing.T) {
 	}
 }
 
+func TestG5_ADeploymentSaysWhichPurposeStandsForEachKindOfGooglesConsent(t *testing.T) {
+	h := newHouse(t)
+	path := "/probity/v1/deployments/" + deployment
+	if c := h.do(t, "GET", path+"/config?lang=en", "").want(t, 200); c.at("consent_mode") != nil || c.at("blocked") != notice.DefaultTexts()["en"].Labels.Blocked || c.at("allow") != notice.DefaultTexts()["en"].Labels.Allow {
+		t.Errorf("got %s", c.body)
+	}
+	h.call(t, "PUT", path+"/consent-mode", `{"kinds":{"ad_storage":"marketing","analytics_storage":"measure"}}`).want(t, 200)
+	// Another setting leaves this one alone.
+	h.call(t, "PUT", path+"/signals", `{"honour_dnt":true}`).want(t, 200)
+	if c := h.do(t, "GET", path+"/config?lang=en", "").want(t, 200); c.at("consent_mode.ad_storage") != "marketing" || c.at("consent_mode.analytics_storage") != "measure" {
+		t.Errorf("got %s", c.body)
+	}
+	h.call(t, "PUT", path+"/consent-mode", `{"kinds":{"ad_storage":"telepathy"}}`).want(t, 400)
+	h.call(t, "PUT", path+"/consent-mode", `{"kinds":{"mind_storage":"measure"}}`).want(t, 400)
+	h.do(t, "PUT", path+"/consent-mode", `{"kinds":{}}`).want(t, 401)
+	h.call(t, "PUT", path+"/consent-mode", `{"kinds":{}}`).want(t, 200)
+	if c := h.do(t, "GET", path+"/config?lang=en", "").want(t, 200); c.at("consent_mode") != nil {
+		t.Errorf("got %s", c.body)
+	}
+}
+
 func TestConfigAndNotice(t *testing.T) {
 	h := newHouse(t)
 	c := h.do(t, "GET", "/probity/v1/deployments/"+deployment+"/config", "", "Origin", origin).want(t, 200)

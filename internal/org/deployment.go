@@ -31,11 +31,12 @@ type Deployment struct {
 	ID             uuid.UUID
 	Tenant         id.Tenant
 	Name           string
-	AllowedOrigins []string // such as "https://shop.example"; empty: no browser may call
-	AllowLoopback  bool     // also any http or https origin on localhost, 127.0.0.0/8 or ::1
-	HonourDNT      bool     // "DNT: 1" refuses what Global Privacy Control refuses
-	Basis          string   // lawful basis of events: "consent", or one that was declared
-	BasisRecord    string   // the record of the declaration; empty for consent
+	AllowedOrigins []string          // such as "https://shop.example"; empty: no browser may call
+	AllowLoopback  bool              // also any http or https origin on localhost, 127.0.0.0/8 or ::1
+	HonourDNT      bool              // "DNT: 1" refuses what Global Privacy Control refuses
+	ConsentMode    map[string]string // what Google calls a kind of consent, such as "ad_storage", to the purpose that stands for it; empty: Google is told nothing
+	Basis          string            // lawful basis of events: "consent", or one that was declared
+	BasisRecord    string            // the record of the declaration; empty for consent
 	Created        time.Time
 }
 
@@ -110,7 +111,13 @@ func (r *Room) Deployments(ctx context.Context, t id.Tenant) ([]*Deployment, err
 	return list, err
 }
 
-// SaveDeployment creates the deployment, or changes name, origins, loopback and signals of an existing one.
+// GoogleKinds are the kinds of consent that Google Consent Mode v2 knows.
+func GoogleKinds() []string {
+	return []string{"ad_storage", "ad_user_data", "ad_personalization", "analytics_storage", "functionality_storage", "personalization_storage", "security_storage"}
+}
+
+// SaveDeployment creates the deployment, or changes name, origins, loopback, signals and consent mode of an
+// existing one.
 // The lawful basis is left alone: see SetBasis. A zero ID gets a fresh one. Each origin must be
 // scheme, host and optional port and nothing else. Fails with Conflict if the id belongs to
 // another organisation.
@@ -130,18 +137,31 @@ func (r *Room) SaveDeployment(ctx context.Context, t id.Tenant, d Deployment) (*
 	if err != nil {
 		return nil, err
 	}
+	for kind, purpose := range d.ConsentMode {
+		if !slices.Contains(GoogleKinds(), kind) || purpose == "" {
+			return nil, fail.Field("consent_mode", "Each entry names one of %s, and the purpose that stands for it.", strings.Join(GoogleKinds(), ", "))
+		}
+	}
+	if d.ConsentMode == nil {
+		d.ConsentMode = map[string]string{}
+	}
+	mode, err := json.Marshal(d.ConsentMode)
+	if err != nil {
+		return nil, err
+	}
 	if other, err := r.Deployment(ctx, d.ID); err == nil && other.Tenant != t {
 		return nil, fail.New(fail.Conflict, "another organisation has a deployment with this id")
 	}
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		tx.AfterCommit(func() { r.deployments.drop(d.ID) })
 		_, err := tx.Exec(ctx, `
-			INSERT INTO deployment (tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, basis, basis_record, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8)
+			INSERT INTO deployment (tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, consent_mode, basis, basis_record, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', $9)
 			ON CONFLICT (tenant_id, id) DO UPDATE SET
 				name = excluded.name, allowed_origins = excluded.allowed_origins,
-				allow_loopback = excluded.allow_loopback, honour_dnt = excluded.honour_dnt`,
-			t, d.ID[:], d.Name, string(origins), d.AllowLoopback, d.HonourDNT, BasisConsent, r.clk.Now().UnixMicro())
+				allow_loopback = excluded.allow_loopback, honour_dnt = excluded.honour_dnt,
+				consent_mode = excluded.consent_mode`,
+			t, d.ID[:], d.Name, string(origins), d.AllowLoopback, d.HonourDNT, string(mode), BasisConsent, r.clk.Now().UnixMicro())
 		return err
 	})
 	if err != nil {
@@ -177,17 +197,20 @@ func checkOrigin(o string) error {
 }
 
 const selectDeployment = `
-	SELECT tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, basis, basis_record, created_at
+	SELECT tenant_id, id, name, allowed_origins, allow_loopback, honour_dnt, consent_mode, basis, basis_record, created_at
 	FROM deployment`
 
 func scanDeployment(row scanner) (*Deployment, error) {
 	var d Deployment
-	var origins string
+	var origins, mode string
 	var created int64
-	err := row.Scan(&d.Tenant, &d.ID, &d.Name, &origins, &d.AllowLoopback, &d.HonourDNT, &d.Basis, &d.BasisRecord, &created)
+	err := row.Scan(&d.Tenant, &d.ID, &d.Name, &origins, &d.AllowLoopback, &d.HonourDNT, &mode, &d.Basis, &d.BasisRecord, &created)
 	if err != nil {
 		return nil, err
 	}
 	d.Created = time.UnixMicro(created).UTC()
+	if err := json.Unmarshal([]byte(mode), &d.ConsentMode); err != nil {
+		return nil, err
+	}
 	return &d, json.Unmarshal([]byte(origins), &d.AllowedOrigins)
 }
