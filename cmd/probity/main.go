@@ -30,6 +30,7 @@ type commands struct {
 	Verify verifyCommand `cmd:"" help:"Check a receipt, certificate or bundle offline."`
 
 	Mask    maskCommand    `cmd:"" help:"Mask values, one a line, by a digest."`
+	Redact  redactCommand  `cmd:"" help:"Mask personal data in text from standard input."`
 	Datamap datamapCommand `cmd:"" help:"Show and erase what databases outside Probity hold about a person."`
 
 	Replay     replayCommand  `cmd:"" help:"Bring a CSV of past events in through a running Probity."`

@@ -1,0 +1,266 @@
+package redact
+
+// names takes names of people. It goes from what says that a name follows (a title, "my name is", a
+// greeting, a signature) to what is a name by itself (a given name with what follows it). Everything
+// needs a capital, except what follows "my name is" and the like.
+func (s *scan) names() {
+	for i := 0; i < len(s.tokens); i++ {
+		t := &s.tokens[i]
+		if t.kind != word {
+			continue
+		}
+		if t.is&aMonth != 0 {
+			s.monthDate(i)
+		}
+		if t.is&(aHonorific|aCalled|aName|aGreeting|aClosing|aMe|aRole) != 0 {
+			if end := s.announced(i); end > i {
+				i = end - 1
+				continue
+			}
+		}
+		if t.is&(aGiven|aSurname) != 0 && t.caps != lower {
+			if end := s.listedName(i); end > i {
+				i = end - 1
+			}
+		}
+	}
+}
+
+// announced takes the name that the word at token i announces, and returns the token behind it, or 0.
+func (s *scan) announced(i int) int {
+	t := s.tokens[i]
+	k := i + 1
+	at := func(k int) token {
+		if k < len(s.tokens) {
+			return s.tokens[k]
+		}
+		return token{kind: mark, gap: blank}
+	}
+	switch {
+	case t.is&aHonorific != 0 && (t.caps != lower || t.is&aFunction != 0):
+		if at(k).mark == '.' {
+			k++
+		}
+		for at(k).is&aHonorific != 0 && at(k).gap < line && k < i+6 {
+			k++
+			if at(k).mark == '.' {
+				k++
+			}
+		}
+		if at(k).gap == space || at(k).gap == none && at(k-1).mark == '.' {
+			if end := s.name(k, true); end > k {
+				return end
+			}
+		}
+		if t.is&(aGreeting|aGiven|aName) == 0 {
+			return 0
+		}
+		fallthrough
+	case t.is&aCalled != 0:
+		if t.is&aPhone != 0 && t.is&aCalled != 0 && at(k).caps == lower {
+			return 0
+		}
+		for at(k).is&aMe != 0 || at(k).kind == word && s.of(at(k)) == "się" {
+			k++
+		}
+		return s.name(k, at(k).gap < line && at(k).kind == word)
+	case t.is&aName != 0:
+		// "my name is", "Name: ", "mein Name ist", "What's your name? "
+		asked := false
+		for k < i+4 && (at(k).is&aFiller != 0 && at(k).caps != upper || at(k).mark == ':' || at(k).mark == '?' || at(k).mark == '\'' || at(k).kind == word && at(k).end-at(k).start == 1 && at(k-1).mark == '\'') && at(k).gap < line {
+			asked = true
+			k++
+		}
+		if !asked || at(k).gap == blank {
+			return 0
+		}
+		if at(k).caps == lower {
+			// "my name is john smith", in one of the many lower-case chats
+			if at(k).kind == word && at(k).is&(aFunction|aOther|aPhone|aCard|aSite) == 0 && at(k).gap == space && at(k-1).is&aFiller != 0 && at(k).is&aGiven != 0 {
+				end := k + 1
+				for end < k+3 && at(end).kind == word && at(end).gap == space && at(end).is&(aFunction|aPhone|aCard|aOther|aFiller|aSays) == 0 && at(end).is&(aGiven|aSurname) != 0 {
+					end++
+				}
+				s.add(int(at(k).start), int(at(end-1).end), Person, claimName)
+				return end
+			}
+			return 0
+		}
+		return s.name(k, true)
+	case t.is&aGreeting != 0 && t.gap >= none:
+		for at(k).is&(aGreeting|aFunction) != 0 && at(k).gap == space && k < i+3 && at(k).is&aGiven == 0 {
+			k++
+		}
+		if at(k).gap != space || at(k).caps == lower {
+			return 0
+		}
+		end := s.name(k, false)
+		if end == 0 {
+			return 0
+		}
+		return end
+	case t.is&aClosing != 0:
+		if at(k).mark == ',' || at(k).mark == '!' {
+			k++
+		}
+		if at(k).gap < line || at(k).caps == lower {
+			return 0
+		}
+		end := s.name(k, true)
+		if end > 0 && at(end).gap < line {
+			return 0
+		}
+		return end
+	case t.is&aRole != 0 && t.caps == lower, t.is&aMe != 0:
+		if at(k).mark == ':' {
+			k++
+		}
+		if at(k).gap != space || at(k).caps == lower {
+			return 0
+		}
+		return s.name(k, false)
+	}
+	return 0
+}
+
+// name reads the name that begins at token k and claims it. Announced names may be single words that
+// no list has; others need two parts, one of them a listed name. It returns the token behind it, or 0.
+func (s *scan) name(k int, announced bool) int {
+	end, parts, listed := s.parts(k)
+	if parts == 0 || !announced && (listed == 0 && parts < 2 || listed == 0) {
+		return 0
+	}
+	return s.claimPerson(k, end)
+}
+
+func (s *scan) claimPerson(k, end int) int {
+	s.add(int(s.tokens[k].start), int(s.tokens[end-1].end), Person, claimName)
+	return end
+}
+
+// parts goes over the words of a name: capitalised words, initials, particles, hyphens, the
+// apostrophe of O'Brien, and what stands behind names, such as Jr.
+func (s *scan) parts(k int) (end, parts, listed int) {
+	end = k
+	for n := k; n < len(s.tokens) && parts < 6; {
+		t := s.tokens[n]
+		if t.kind != word || n > k && t.gap != space && s.tokens[n-1].mark != '-' && s.tokens[n-1].mark != '\'' && s.tokens[n-1].mark != '.' {
+			break
+		}
+		if n > k && t.gap >= line {
+			break
+		}
+		if t.caps == lower || t.is&aParticle != 0 && n > k && t.caps == lower {
+			// von, de la: only between names
+			m := n
+			for m < len(s.tokens) && m < n+3 && s.tokens[m].kind == word && s.tokens[m].caps == lower && s.tokens[m].is&aParticle != 0 && s.tokens[m].gap == space && s.of(s.tokens[m]) != "and" && s.of(s.tokens[m]) != "und" && s.of(s.tokens[m]) != "of" && s.of(s.tokens[m]) != "the" {
+				m++
+			}
+			if m == n || parts == 0 || m >= len(s.tokens) || s.tokens[m].caps == lower || s.tokens[m].kind != word || s.tokens[m].gap != space {
+				break
+			}
+			n = m
+			continue
+		}
+		initial := t.end-t.start == 1 && parts > 0 && t.caps == title
+		if initial {
+			// no word has one letter here
+		} else if t.is&aFunction != 0 && t.is&(aGiven|aSurname|aParticle) == 0 || t.is&aMonth != 0 && t.is&aGiven == 0 || t.is&(aOrg|aStreet|aHonorific) != 0 && t.is&(aGiven|aSurname) == 0 && !(t.caps == title && t.end-t.start <= 3 && parts > 0) {
+			break
+		}
+		if !initial && t.is&aFunction != 0 && t.caps == title && parts > 0 && t.is&(aGiven|aSurname|aParticle) == 0 {
+			break
+		}
+		if t.caps == upper && t.end-t.start > 1 && t.is&(aGiven|aSurname|aSuffix) == 0 && parts == 0 {
+			if t.end-t.start < 4 {
+				break
+			}
+		}
+		if t.end-t.start == 1 && parts == 0 && !(n+1 < len(s.tokens) && (s.tokens[n+1].mark == '.' || s.tokens[n+1].mark == '\'')) {
+			break // "I", "A"
+		}
+		parts++
+		if t.is&(aGiven|aSurname) != 0 {
+			listed++
+		}
+		n++
+		end = n
+		if n >= len(s.tokens) {
+			break
+		}
+		switch m := s.tokens[n]; {
+		case m.mark == '.' && m.gap == none && (t.end-t.start == 1 || t.is&aSuffix != 0):
+			if n+1 < len(s.tokens) && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower && s.tokens[n+1].gap < line {
+				n++ // an initial
+			}
+		case m.mark == '-' && m.gap == none && n+1 < len(s.tokens) && s.tokens[n+1].gap == none && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower:
+			n++
+		case m.mark == '\'' && m.gap == none && n+1 < len(s.tokens) && s.tokens[n+1].gap == none && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower:
+			n++ // O'Brien
+		}
+	}
+	if end > k && s.tokens[end-1].kind == mark {
+		end--
+	}
+	return end, parts, listed
+}
+
+// listedName takes a name that begins with a listed one, and returns the token behind it, or 0.
+func (s *scan) listedName(i int) int {
+	t := s.tokens[i]
+	if i > 0 {
+		p := s.tokens[i-1]
+		if t.gap == none && p.kind == mark && (p.mark == '.' || p.mark == '-' || p.mark == '/' || p.mark == '@' || p.mark == '_' || p.mark == '#' || p.mark == '\'' && i > 1 && s.tokens[i-2].kind == word && s.tokens[i-2].end == p.start) {
+			return 0
+		}
+		// "Bank of Scotland", "Lake Michael": a capitalised word right before belongs to something else.
+		if t.gap == space && p.kind == word && p.caps != lower && p.is&(aOrg|aStreet) != 0 {
+			return 0
+		}
+	}
+	end, parts, listed := s.parts(i)
+	if parts == 0 {
+		return 0
+	}
+	if end < len(s.tokens) {
+		n := s.tokens[end]
+		// "Jordan River", "Washington Street", "Madison & Co": not people
+		if n.gap == space && n.kind == word && n.caps != lower && n.is&(aOrg|aStreet) != 0 {
+			return 0
+		}
+		if n.mark == '&' || n.gap == none && (n.mark == '_' || n.mark == '@' || n.mark == '(' || n.mark == '=' || n.mark == '.' && end+1 < len(s.tokens) && s.tokens[end+1].gap == none && s.tokens[end+1].kind == word) {
+			return 0
+		}
+	}
+	// "Smith, John"
+	if parts == 1 && end+1 < len(s.tokens) && s.tokens[end].mark == ',' && s.tokens[end].gap == none && t.is&aSurname != 0 && t.is&aGiven == 0 &&
+		s.tokens[end+1].gap == space && s.tokens[end+1].is&aGiven != 0 && s.tokens[end+1].is&aCommon == 0 && s.tokens[end+1].caps == title {
+		e, _, _ := s.parts(end + 1)
+		return s.claimPerson(i, e)
+	}
+	if t.is&aGiven == 0 {
+		// A family name alone is a person only before what people do, or with an initial.
+		if parts >= 2 && listed >= 2 || end < len(s.tokens) && s.tokens[end].is&aSays != 0 && s.tokens[end].caps == lower && parts == 1 && t.is&aFunction == 0 {
+			return s.claimPerson(i, end)
+		}
+		return 0
+	}
+	if t.is&(aCommon|aFunction) != 0 || t.end-t.start < 3 {
+		if parts < 2 || listed < 2 && s.sentenceStart(i) || t.is&aFunction != 0 && listed < 2 {
+			return 0
+		}
+	}
+	if t.caps == upper && parts == 1 {
+		return 0
+	}
+	return s.claimPerson(i, end)
+}
+
+// sentenceStart reports whether a token begins a sentence, where every word has a capital.
+func (s *scan) sentenceStart(i int) bool {
+	if i == 0 || s.tokens[i].gap >= line {
+		return true
+	}
+	m := s.tokens[i-1]
+	return m.kind == mark && (m.mark == '.' || m.mark == '!' || m.mark == '?' || m.mark == ':' || m.mark == '"')
+}
