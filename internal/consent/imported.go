@@ -233,11 +233,12 @@ func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) err
 	used := map[string]*imported{}
 	var entries []ledger.Entry
 	var written []*imported
+	var fresh []subject.Fresh
 	for _, row := range im.rows {
 		if im.out[row.at].Refused != nil {
 			continue
 		}
-		ok, err := im.admit(ctx, tx, row, used)
+		ok, err := im.admit(ctx, tx, row, used, past)
 		if err != nil {
 			return err
 		}
@@ -245,6 +246,9 @@ func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) err
 			continue
 		}
 		s := row.whose.Subject
+		if row.fresh {
+			fresh = append(fresh, subject.Fresh{Subject: s, Name: row.name})
+		}
 		if _, known := past[s]; !known && !row.fresh {
 			if past[s], err = recordsOf(ctx, tx, s); err != nil {
 				return err
@@ -279,13 +283,27 @@ func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) err
 	if len(written) == 0 {
 		return nil
 	}
+	if err := r.subjects.Make(ctx, tx, fresh); err != nil {
+		return err
+	}
 	first, err := r.ledger.AppendAll(ctx, tx, entries)
 	if err != nil {
 		return err
 	}
+	var records, keys [][]any
 	for i, row := range written {
 		row.record.Ledger, row.record.Served = first+int64(i), -1
-		if err := im.keep(ctx, tx, row, past[row.whose.Subject]); err != nil {
+		records = append(records, append([]any{im.tenant}, row.record.values()...))
+		keys = append(keys, []any{im.tenant, row.digest, row.content, row.record.ID})
+	}
+	if _, err := tx.Insert(ctx, `INSERT INTO consent_record (tenant_id, `+recordColumns+`)`, records, ""); err != nil {
+		return err
+	}
+	if _, err := tx.Insert(ctx, `INSERT INTO consent_once (tenant_id, digest, content, record)`, keys, ""); err != nil {
+		return err
+	}
+	for _, row := range written {
+		if err := im.pass(ctx, tx, row, past[row.whose.Subject]); err != nil {
 			return err
 		}
 	}
@@ -297,24 +315,19 @@ func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) err
 	return nil
 }
 
-// admit looks once more, under the lock of the transaction, whether the row is to be recorded, and makes
-// its person if that is new.
-func (im *importing) admit(ctx context.Context, tx *store.Tx, row *imported, used map[string]*imported) (bool, error) {
+// admit looks once more, within the transaction, whether the row is to be recorded and its person is
+// there. past has those whom an earlier row of the list is about.
+func (im *importing) admit(ctx context.Context, tx *store.Tx, row *imported, used map[string]*imported, past map[id.Subject][]Record) (bool, error) {
 	if err := im.before(ctx, tx, row); err != nil || !im.open(row) {
 		return false, err
 	}
 	if im.twice(row, used) {
 		return false, nil
 	}
-	if row.fresh {
-		err := im.room.subjects.EnsureTx(ctx, tx, row.whose.Subject, row.name.Kind, row.name.Value)
-		if fail.Is(err, fail.Gone) {
-			err = fail.Wrap(fail.Conflict, err, "Somebody was erased a moment ago")
-		}
-		if err != nil {
-			return false, err
-		}
-	} else if there, err := im.room.subjects.Exists(ctx, tx, row.whose.Subject); err != nil {
+	if _, known := past[row.whose.Subject]; known || row.fresh {
+		return true, nil
+	}
+	if there, err := im.room.subjects.Exists(ctx, tx, row.whose.Subject); err != nil {
 		return false, err
 	} else if !there {
 		return false, fail.New(fail.Conflict, "Somebody was erased a moment ago.")
@@ -363,17 +376,9 @@ func (im *importing) fill(ctx context.Context, tx *store.Tx, row *imported, own 
 	return e, nil
 }
 
-// keep writes the row's record after its entry got its place in the ledger.
-func (im *importing) keep(ctx context.Context, tx *store.Tx, row *imported, all []Record) error {
-	r := im.room
-	rec := &row.record
-	if err := insertRecord(ctx, tx, rec); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `INSERT INTO consent_once (tenant_id, digest, content, record) VALUES ($1, $2, $3, $4)`,
-		im.tenant, row.digest, row.content, rec.ID); err != nil {
-		return err
-	}
+// pass tells those who have to know of the row's record, which is written.
+func (im *importing) pass(ctx context.Context, tx *store.Tx, row *imported, all []Record) error {
+	r, rec := im.room, &row.record
 	here := slices.IndexFunc(all, func(o Record) bool { return o.ID == rec.ID })
 	if here < 0 {
 		return errors.New("a record that was just made is missing")

@@ -60,6 +60,12 @@ func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 }
 
 func insertRecord(ctx context.Context, tx *store.Tx, rec *Record) error {
+	_, err := tx.Insert(ctx, `INSERT INTO consent_record (tenant_id, `+recordColumns+`)`, [][]any{append([]any{tx.TenantID()}, rec.values()...)}, "")
+	return err
+}
+
+// values are those of recordColumns.
+func (rec *Record) values() []any {
 	var until, said int64
 	if !rec.Said.IsZero() {
 		said = rec.Said.UnixMicro()
@@ -67,12 +73,10 @@ func insertRecord(ctx context.Context, tx *store.Tx, rec *Record) error {
 	if !rec.Until.IsZero() {
 		until = rec.Until.UnixMicro()
 	}
-	_, err := tx.Exec(ctx, `
-		INSERT INTO consent_record (tenant_id, `+recordColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		tx.TenantID(), rec.Subject, rec.Ledger, rec.ID, rec.Kind, rec.Source, rec.Deployment, rec.At.UnixMicro(), until,
-		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC, rec.Served, said)
-	return err
+	return []any{
+		rec.Subject, rec.Ledger, rec.ID, rec.Kind, rec.Source, rec.Deployment, rec.At.UnixMicro(), until,
+		rec.Notice, rec.Version, rec.Language, encodeEffects(rec.Effects), rec.ConflictsWithGPC, rec.Served, said,
+	}
 }
 
 // History returns all records of the subjects, oldest first.

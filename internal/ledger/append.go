@@ -67,6 +67,7 @@ func (l *Ledger) AppendAll(ctx context.Context, tx *store.Tx, entries []Entry) (
 	first = size - int64(len(entries))
 	minute := stamped / time.Minute.Microseconds()
 	tree := &reader{ctx: ctx, tx: tx, fresh: map[int64][]byte{}}
+	leaves, payloads := make([][]any, len(ready)), make([][]any, len(ready))
 	for i, p := range ready {
 		n := first + int64(i)
 		leaf := verify.Leaf{Kind: entries[i].Kind, Minute: minute, Commitment: p.commitment}
@@ -80,18 +81,18 @@ func (l *Ledger) AppendAll(ctx context.Context, tx *store.Tx, entries []Entry) (
 			packed = append(packed, h[:]...)
 		}
 		tree.fresh[n] = packed
-		if _, err := tx.Exec(ctx, `INSERT INTO ledger_entry (tenant_id, n, leaf, hashes) VALUES ($1, $2, $3, $4)`,
-			t, n, string(text), packed); err != nil {
-			return 0, fmt.Errorf("write entry %d of the ledger: %w", n, err)
-		}
+		leaves[i] = []any{t, n, string(text), packed}
 		var owner any
 		if !entries[i].Subject.IsZero() {
 			owner = entries[i].Subject
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO ledger_payload (tenant_id, n, subject, sealed, body) VALUES ($1, $2, $3, $4, $5)`,
-			t, n, owner, entries[i].Seal != nil, p.body); err != nil {
-			return 0, fmt.Errorf("write the payload of entry %d of the ledger: %w", n, err)
-		}
+		payloads[i] = []any{t, n, owner, entries[i].Seal != nil, p.body}
+	}
+	if _, err := tx.Insert(ctx, `INSERT INTO ledger_entry (tenant_id, n, leaf, hashes)`, leaves, ""); err != nil {
+		return 0, fmt.Errorf("write entries of the ledger from %d on: %w", first, err)
+	}
+	if _, err := tx.Insert(ctx, `INSERT INTO ledger_payload (tenant_id, n, subject, sealed, body)`, payloads, ""); err != nil {
+		return 0, fmt.Errorf("write the payloads of entries of the ledger from %d on: %w", first, err)
 	}
 	return first, nil
 }

@@ -3,6 +3,7 @@ package subject
 import (
 	"context"
 
+	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
 )
@@ -51,4 +52,48 @@ func (r *Room) Resolve(ctx context.Context, tx *store.Tx, names []Name) ([]Resol
 		}
 	}
 	return out, nil
+}
+
+// Fresh is somebody new, whose key exists.
+type Fresh struct {
+	Subject id.Subject
+	Name    Name
+}
+
+// Make stores people who are new, each with the name that leads to them. All names differ.
+//
+// Errors: fail.Conflict if one of the names leads to somebody by now, or belonged to somebody who was
+// erased; then the transaction must not be committed, and the names are resolved anew.
+func (r *Room) Make(ctx context.Context, tx *store.Tx, people []Fresh) error {
+	t, now := tx.TenantID(), r.clk.Now().UnixMicro()
+	var subjects, identities [][]any
+	for _, p := range people {
+		value, err := Normalise(p.Name.Kind, p.Name.Value)
+		if err != nil {
+			return err
+		}
+		digest, err := r.keys.BlindIndex(ctx, t, index(p.Name.Kind), value)
+		if err != nil {
+			return unavailable(err, "make the blind index of an identity")
+		}
+		if gone, err := isSuppressed(ctx, tx, p.Name.Kind, digest); err != nil {
+			return err
+		} else if gone {
+			return fail.New(fail.Conflict, "Somebody was erased a moment ago.")
+		}
+		sealed, err := r.keys.Seal(ctx, t, p.Subject, aad(t, p.Subject, p.Name.Kind), []byte(value))
+		if err != nil {
+			return unavailable(err, "seal an identity")
+		}
+		subjects = append(subjects, []any{t, p.Subject, p.Subject, now})
+		identities = append(identities, []any{t, p.Subject, string(p.Name.Kind), digest, sealed, true, now})
+	}
+	if _, err := tx.Insert(ctx, `INSERT INTO subject (tenant_id, subject, person, created)`, subjects, `ON CONFLICT (tenant_id, subject) DO NOTHING`); err != nil {
+		return err
+	}
+	n, err := tx.Insert(ctx, `INSERT INTO subject_identity (tenant_id, subject, kind, digest, value, leads, since)`, identities, `ON CONFLICT DO NOTHING`)
+	if err == nil && n != int64(len(people)) {
+		err = fail.New(fail.Conflict, "Somebody else made one of these people a moment ago.")
+	}
+	return err
 }
