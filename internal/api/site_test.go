@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -331,6 +332,16 @@ func TestAnOfferReachesTheBrowserAndIsReportedBack(t *testing.T) {
 	h.call(t, "POST", "/api/v2/journey/actionmaps", `{"displayName":"Offer","triggerWithSegments":["`+seg.str(t, "id")+`"],"activation":{"type":"immediate"},
 		"action":{"mediaType":"contentOffer","actionTemplate":{"id":"`+tpl.str(t, "id")+`"}},"startDate":"2026-01-02T15:04:05.000000"}`).want(t, 200)
 
+	type onItsWay struct {
+		topic string
+		data  []byte
+	}
+	sent := make(chan onItsWay, 10)
+	cancel, err := h.bus.Subscribe("offer.*", func(topic string, data []byte) { sent <- onItsWay{topic, slices.Clone(data)} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
 	events := h.live(t, visitor)
 	path := "/api/v2/journey/deployments/" + deployment
 	h.do(t, "POST", path+"/webevents", h.webEvent(visitor, "product_added")).want(t, 200)
@@ -371,6 +382,24 @@ func TestAnOfferReachesTheBrowserAndIsReportedBack(t *testing.T) {
 		}
 		if a := h.do(t, "GET", ping+"?dl=x", ""); len(a.at("actions").([]any)) != 0 {
 			t.Errorf("got %s", a.body)
+		}
+	})
+	t.Run("an offer that was on its way to the page is not shown any more", func(t *testing.T) {
+		late := <-sent
+		if err := h.bus.Publish(late.topic, late.data); err != nil {
+			t.Fatal(err)
+		}
+		// It stands before this one in the stream, if it is there.
+		if err := h.bus.Publish("consent."+strings.TrimPrefix(late.topic, "offer."), []byte(`{"withdrawn":["support"]}`)); err != nil {
+			t.Fatal(err)
+		}
+		for events.lines.Scan() && events.lines.Text() != "event: stop" {
+			if events.lines.Text() == "event: offer" {
+				t.Error("the browser was told to show an offer after the withdrawal")
+			}
+		}
+		if err := events.lines.Err(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

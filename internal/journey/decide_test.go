@@ -219,6 +219,38 @@ func TestWithdrawalTakesOffersBack(t *testing.T) {
 	}
 }
 
+// Whatever was concluded goes with any purpose that one of the events was received for, and with no other.
+func TestT4_AWithdrawalTakesBackWhatItsEventsHadLedTo(t *testing.T) {
+	search := func(ev *event.Event) { ev.Page.Path = "/help" }
+	for name, c := range map[string]struct {
+		purposes         []string
+		concluded, score bool // are there still segments and progress, and scores?
+	}{
+		"support":     {[]string{"support"}, true, true},
+		"predictions": {[]string{PurposePredict}, true, false},
+		"page views":  {[]string{purposeMeasure}, false, false},
+		"actions":     {[]string{purposeActions}, false, false},
+	} {
+		plan := shopPlan()
+		v := NewVisitor(device)
+		apply(t, v, plan, world(PurposePredict), view(0), at(1, "article_read", search))
+		v.Session.Segments = append(v.Session.Segments, Assignment{Segment: loyal})
+		if len(v.Session.steps) == 0 || len(v.Session.Scores) == 0 || v.features == nil {
+			t.Fatalf("the events led to nothing: %+v", v.Session)
+		}
+		v.Withdraw(plan, c.purposes)
+		if kept := len(v.Session.Segments) > 0; kept != c.concluded {
+			t.Errorf("%s: segments kept: %v", name, kept)
+		}
+		if kept := len(v.Session.steps) > 0; kept != c.concluded {
+			t.Errorf("%s: progress kept: %v", name, kept)
+		}
+		if kept := len(v.Session.Scores) > 0 || v.features != nil; kept != c.score {
+			t.Errorf("%s: scores kept: %v", name, kept)
+		}
+	}
+}
+
 func TestTransition(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -356,6 +356,44 @@ func TestTheConsoleHearsWhatHappens(t *testing.T) {
 	}
 }
 
+// The event was received while it was allowed, so it counts; the consent ended before the console was told.
+func TestT4_TheConsoleIsNotToldWhatWasTakenBackMeanwhile(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	w := s.worker("a", nil)
+	s.start(w)
+	sub := s.visitor()
+	heard := make(chan worker.Live, 100)
+	cancel, err := s.log.Subscribe("live."+s.tenant.String(), func(_ string, data []byte) {
+		var m worker.Live
+		if err := json.Unmarshal(data, &m); err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
+		heard <- m
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	later := noon.Add(24 * time.Hour)
+	for _, purpose := range []string{"measure", "actions", journey.PurposePredict} {
+		s.gate.close(sub, purpose, later)
+	}
+	s.wait(w, sub, s.send(sub, at(0, event.PageViewed), at(1, "order_completed")))
+	if visits := s.sessions(sub); len(visits) != 1 || visits[0].Events != 2 {
+		t.Fatalf("the events did not count: %+v", visits)
+	}
+	other := s.visitor()
+	s.wait(w, other, s.send(other, at(2, event.PageViewed)))
+	for m := range heard {
+		if m.Subject == other && m.Type == "event" {
+			break
+		}
+		if m.Subject == sub && m.Type != "session" {
+			t.Errorf("the console was told of %s %s", m.Type, m.Name)
+		}
+	}
+}
+
 func TestWaitingForWhatDoesNotComeEndsWithTheContext(t *testing.T) {
 	s := newSite(t, storetest.SQLite(t))
 	w := s.worker("a", nil)
