@@ -75,9 +75,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			content, _ := sdk.File("ac.js")
 			gate = fmt.Sprintf(`<script data-host="%s"%s>%s</script>`, s.desk.url, tag, content)
 		}
-		fmt.Fprintf(w, `<!doctype html><html lang="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Page %s</title>
-<link rel="stylesheet" href="/site.css"><script src="/site.js"></script>%s</head>
-<body><main><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[4]s<p id="end">The end.</p></main></body></html>`, s.lang, r.URL.Path, gate, s.onPage)
+		fmt.Fprintf(w, `<!doctype html><html lang="%[1]s" dir="%[5]s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Page %[2]s</title>
+<link rel="stylesheet" href="/site.css"><script src="/site.js"></script>%[3]s</head>
+<body><main><h1>Page %[2]s</h1><p><a id="link" href="/elsewhere">A link</a> <button id="act" class="buy" type="button">Buy</button></p>%[4]s<p id="end">The end.</p></main></body></html>`, s.lang, r.URL.Path, gate, s.onPage, map[bool]string{false: "ltr", true: "rtl"}[s.rtl])
 	}
 }
 

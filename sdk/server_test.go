@@ -42,6 +42,8 @@ type desk struct {
 	streams  map[string][]chan string // live streams by visitor
 	status   string                   // of every purpose of a visitor who has granted nothing; "": unknown
 	interest string                   // a purpose that rests on a legitimate interest
+	rtl      bool                     // the notice is in Hebrew
+	long     string                   // a word that stands in the title, the intro and the purposes
 	dnt      bool                     // the deployment honours Do Not Track
 	ages     bool                     // the deployment asks for an age; 16 is the age of consent
 	parents  []map[string]any         // letters to parents
@@ -444,9 +446,23 @@ func (d *desk) shopNotice(lang string) []byte {
 			"labels":        map[string]string{"accept": "Alle annehmen", "reject": "Alle ablehnen", "settings": "Einstellungen", "save": "Auswahl speichern", "back": "Zurück", "on": "an", "off": "aus", "close": "Schließen", "saved": "Ihre Wahl ist gespeichert.", "manage": "Datenschutz", "withdraw_all": "Alles widerrufen", "current": "Ihre Wahl vom", "failed": "Das konnte nicht gespeichert werden.", "receipt": "Beleg herunterladen", "details": "Alle Hinweise lesen", "gpc": "Ihr Browser sendet Global Privacy Control.", "interest": "Das beruht auf einem berechtigten Interesse.", "object": "Widersprechen"},
 		},
 	}
+	words["he"] = map[string]any{
+		"language": "he", "title": "הפרטיות שלך באתר זה",
+		"intro":         "אנחנו מבקשים להבין כיצד משתמשים בחנות. ההחלטה בידיך, והחנות פועלת בכל מקרה.",
+		"controller":    "אחראי: Fernhill Ltd, 14 Kiln Lane.",
+		"withdraw_hint": "אפשר לשנות או לבטל את הבחירה בכל עת, בכל דף.",
+		"titles":        []string{"ספירת ביקורים", "רישום פעולות", "זיהוי חוזר", "הערכת עניין", "הצעת עזרה", "הצעת ייעוץ", "הצגת הצעות"},
+		"descriptions":  []string{"לספור אילו דפים נקראים.", "לרשום לחיצות וחיפושים.", "לקשר ביקורים לחשבון שלך.", "להעריך את הסיכוי לקנייה. זהו פרופיל.", "להציע שיחה.", "להציע שיחת ייעוץ.", "להציג הצעות מתאימות."},
+		"labels":        map[string]string{"accept": "לקבל הכול", "reject": "לדחות הכול", "settings": "הגדרות", "save": "שמירת הבחירה", "back": "חזרה", "on": "פעיל", "off": "כבוי", "close": "סגירה", "saved": "הבחירה נשמרה.", "manage": "בחירות פרטיות", "withdraw_all": "ביטול הכול", "current": "הבחירה מתאריך", "failed": "השמירה נכשלה.", "receipt": "הורדת קבלה", "details": "להודעה המלאה", "gpc": "הדפדפן שולח Global Privacy Control.", "interest": "הבסיס הוא אינטרס לגיטימי.", "object": "התנגדות"},
+	}
 	n := words[lang]
-	if n == nil {
+	if n == nil || lang == "he" && !d.rtl {
 		n = words["en"]
+	}
+	if d.long != "" {
+		n["title"], n["intro"] = d.long, d.long+" "+n["intro"].(string)
+		n["titles"].([]string)[0] = d.long
+		n["descriptions"].([]string)[1] += " " + d.long
 	}
 	list := make([]map[string]string, len(purposes))
 	for i, p := range purposes {
