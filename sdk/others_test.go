@@ -158,7 +158,7 @@ func TestS8_AWithdrawalEmptiesFramesDeletesKeysAndNamesWhatStillRuns(t *testing.
 	b, o := fresh(t), newOutside(t)
 	b.site.onPage = tools(o)
 	b.site.strict(o, "probity")
-	b.Before(`addEventListener('probity-still-running', (e) => (window.still = e.detail), true)`)
+	b.Before(`addEventListener('probity-still-running', (e) => { window.still = e.detail; if ((window.times = (window.times || 0) + 1) < 99) document.body.append('Please load the page anew.') }, true)`)
 	b.choose("/", "accept")
 	b.Until("window.order?.includes('both') && document.querySelector('iframe[src]')")
 	if got := chromium.Value[int](b.Tab, "frames.length"); got != 2 {
@@ -174,6 +174,9 @@ func TestS8_AWithdrawalEmptiesFramesDeletesKeysAndNamesWhatStillRuns(t *testing.
 		if !strings.Contains(strings.Join(chromium.Value[[]string](b.Tab, "still"), " "), name) {
 			t.Errorf("%s ran, and is not named as what still does", name)
 		}
+	}
+	if n := chromium.Value[int](b.Tab, "times"); n != 1 {
+		t.Errorf("the page, which adds a word each time, was told %d times", n)
 	}
 	// What a tool writes after the withdrawal goes with the next page, on which it does not run.
 	b.Script(`document.cookie = '_tool=2;path=/'`)

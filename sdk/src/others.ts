@@ -24,6 +24,8 @@ let fetching: Promise<unknown> | undefined
 /** Tells Google what is granted, where the deployment says what it shall hear. */
 let tell: (() => void) | undefined
 let busy = false
+/** What was last said to run on. */
+let named = ''
 let policy: Rules | undefined
 
 const wants = (tool: Tool): string[] => tool.dataset['purpose']!.split(/\s+/).filter(Boolean)
@@ -59,8 +61,9 @@ const look = (): void => {
   if (page.valid_)
     for (const tool of all<Tool>('[data-keys][data-purpose]'))
       if (!allowed(wants(tool))) clear(tool.dataset['keys']!)
-  const still = [...ran].filter((s) => !allowed(wants(s)))
-  if (still[0]) document.dispatchEvent(new CustomEvent('probity-still-running', { detail: still.map((s) => s.dataset['name'] || s.src || wants(s).join()) }))
+  const still = [...ran].filter((s) => !allowed(wants(s))).map((s) => s.dataset['name'] || s.src || wants(s).join())
+  // Once for each change: the page may well add words to itself when it hears of it, which brings us here again.
+  if (named != (named = still.join(' ')) && named) document.dispatchEvent(new CustomEvent('probity-still-running', { detail: still }))
   if (!busy) scripts()
 }
 
