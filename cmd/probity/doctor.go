@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"probity/internal/fail"
+	"probity/internal/id"
 )
 
 // doctorCommand examines an installation thoroughly. The server must be stopped, because the log can
@@ -64,6 +65,7 @@ func (c *doctorCommand) examineLog(ctx context.Context, e *engines, check func(s
 }
 
 func (c *doctorCommand) examineRooms(ctx context.Context, e *engines, check func(string, error)) {
+	start := time.Now()
 	r, err := furnish(ctx, e, &c.settings)
 	check("rooms open", err)
 	if err != nil {
@@ -72,9 +74,25 @@ func (c *doctorCommand) examineRooms(ctx context.Context, e *engines, check func
 	tenants, err := r.tenants(ctx)
 	check("organisations are there", err)
 	for _, t := range tenants {
+		check("ledger of "+t.String()+" goes on from what was published", bridged(ctx, r, t, start))
 		check("ledger of "+t.String()+" is consistent", r.ledger.Audit(ctx, t))
 		check("models of "+t.String()+" follow from their rows", r.predict.Verify(ctx, t))
 	}
+}
+
+// bridged says which logs were older than what was published of them and went on under a new name
+// since then: opening the rooms does that, as a start of the server would.
+func bridged(ctx context.Context, r *rooms, t id.Tenant, since time.Time) error {
+	all, err := r.ledger.Bridges(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		if !b.At.Before(since.Truncate(time.Second)) {
+			fmt.Printf("! ledger of %s was older than what was published of it and goes on as %s: %d published entries from number %d on are missing\n", t, b.To, b.Lost, b.First)
+		}
+	}
+	return nil
 }
 
 func privateFile(path string) error {
