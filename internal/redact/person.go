@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // names takes names of people. It goes from what says that a name follows (a title, "my name is", a
 // greeting, a signature) to what is a name by itself (a given name with what follows it). Everything
 // needs a capital, except what follows "my name is" and the like.
@@ -18,10 +20,17 @@ func (s *scan) names() {
 				continue
 			}
 		}
-		if t.is&(aGiven|aSurname) != 0 && t.caps != lower {
+		if t.caps == lower {
+			continue
+		}
+		if t.is&(aGiven|aSurname) != 0 {
 			if end := s.listedName(i); end > i {
 				i = end - 1
+				continue
 			}
+		}
+		if end := s.shapedName(i); end > i {
+			i = end - 1
 		}
 	}
 }
@@ -78,7 +87,7 @@ func (s *scan) announced(i int) int {
 			// "my name is john smith", in one of the many lower-case chats
 			if at(k).kind == word && at(k).is&(aFunction|aOther|aPhone|aCard|aSite) == 0 && at(k).gap == space && at(k-1).is&aFiller != 0 && at(k).is&aGiven != 0 {
 				end := k + 1
-				for end < k+3 && at(end).kind == word && at(end).gap == space && at(end).is&(aFunction|aPhone|aCard|aOther|aFiller|aSays) == 0 && at(end).is&(aGiven|aSurname) != 0 {
+				for end < k+3 && at(end).kind == word && at(end).gap == space && at(end).is&(aFunction|aPhone|aCard|aOther|aFiller|aSays|aBy) == 0 && (at(end).is&(aGiven|aSurname) != 0 || at(end+1).kind == mark && end == k+1) {
 					end++
 				}
 				s.add(int(at(k).start), int(at(end-1).end), Person, claimName)
@@ -94,11 +103,14 @@ func (s *scan) announced(i int) int {
 		if at(k).gap != space || at(k).caps == lower {
 			return 0
 		}
-		end := s.name(k, false)
-		if end == 0 {
-			return 0
+		if end := s.name(k, false); end > 0 {
+			return end
 		}
-		return end
+		// "Hi Zizi," in a line of its own or before the first sentence
+		if e, parts, _ := s.parts(k); parts > 0 && parts < 4 && at(k).is&(aGroup|aFunction|aOther|aOrg|aMonth) == 0 && at(k).caps == title && (at(e).mark == ',' || at(e).mark == '!' && at(e+1).gap >= line) && (t.gap >= line || at(e+1).gap >= line) {
+			return s.claimPerson(k, e)
+		}
+		return 0
 	case t.is&aClosing != 0:
 		if at(k).mark == ',' || at(k).mark == '!' {
 			k++
@@ -111,7 +123,7 @@ func (s *scan) announced(i int) int {
 			return 0
 		}
 		return end
-	case t.is&aRole != 0 && t.caps == lower, t.is&aMe != 0:
+	case t.is&aCalled == 0 && t.is&aRole != 0 && t.caps == lower, t.is&aMe != 0:
 		if at(k).mark == ':' {
 			k++
 		}
@@ -165,7 +177,7 @@ func (s *scan) parts(k int) (end, parts, listed int) {
 		initial := t.end-t.start == 1 && parts > 0 && t.caps == title
 		if initial {
 			// no word has one letter here
-		} else if t.is&aFunction != 0 && t.is&(aGiven|aSurname|aParticle) == 0 || t.is&aMonth != 0 && t.is&aGiven == 0 || t.is&(aOrg|aStreet|aHonorific) != 0 && t.is&(aGiven|aSurname) == 0 && !(t.caps == title && t.end-t.start <= 3 && parts > 0) {
+		} else if t.is&aFunction != 0 && t.is&(aGiven|aSurname|aParticle) == 0 || t.is&aMonth != 0 && t.is&aGiven == 0 || t.is&(aOrg|aStreet|aHonorific|aUnit) != 0 && t.is&(aGiven|aSurname) == 0 && !(t.caps == title && t.end-t.start <= 3 && parts > 0) {
 			break
 		}
 		if !initial && t.is&aFunction != 0 && t.caps == title && parts > 0 && t.is&(aGiven|aSurname|aParticle) == 0 {
@@ -195,7 +207,7 @@ func (s *scan) parts(k int) (end, parts, listed int) {
 			}
 		case m.mark == '-' && m.gap == none && n+1 < len(s.tokens) && s.tokens[n+1].gap == none && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower:
 			n++
-		case m.mark == '\'' && m.gap == none && n+1 < len(s.tokens) && s.tokens[n+1].gap == none && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower:
+		case m.mark == '\'' && m.gap == none && n+1 < len(s.tokens) && s.tokens[n+1].gap == none && s.tokens[n+1].kind == word && s.tokens[n+1].caps != lower && s.tokens[n+1].end-s.tokens[n+1].start > 2:
 			n++ // O'Brien
 		}
 	}
@@ -254,6 +266,59 @@ func (s *scan) listedName(i int) int {
 		return 0
 	}
 	return s.claimPerson(i, end)
+}
+
+// shapedName takes a name that no list has, by its shape: an initial in the middle, or two parts of
+// which the last ends as family names do. It returns the token behind it, or 0.
+func (s *scan) shapedName(i int) int {
+	t := s.tokens[i]
+	if t.caps != title || t.is&(aFunction|aOrg|aStreet|aUnit|aMonth|aHonorific|aGreeting) != 0 || t.end-t.start < 2 || s.joined(int(t.start)-1) {
+		return 0
+	}
+	if i > 0 && t.gap == space && s.tokens[i-1].kind == word && s.tokens[i-1].caps != lower && s.tokens[i-1].is&(aOrg|aStreet) != 0 {
+		return 0
+	}
+	end, parts, listed := s.parts(i)
+	if parts < 2 || parts > 5 || s.tokens[end-1].end-s.tokens[end-1].start < 3 {
+		return 0
+	}
+	if end < len(s.tokens) {
+		n := s.tokens[end]
+		if n.gap == space && (n.kind == number || n.kind == word && n.caps != lower && n.is&(aOrg|aStreet) != 0) || n.mark == '&' {
+			return 0
+		}
+	}
+	initial := false
+	for _, m := range s.tokens[i+1 : end-1] {
+		if m.kind == word && m.caps == title && m.end-m.start == 1 {
+			initial = true
+		}
+	}
+	last := s.tokens[end-1]
+	does := end < len(s.tokens) && s.tokens[end].is&aSays != 0 && s.tokens[end].caps == lower && s.tokens[end].gap == space
+	whose := end+1 < len(s.tokens) && s.tokens[end].mark == '\'' && s.tokens[end].gap == none && s.of(s.tokens[end+1]) == "s" && s.tokens[end+1].gap == none
+	by := i > 0 && t.gap == space && s.tokens[i-1].is&aBy != 0 && s.tokens[i-1].caps == lower
+	if initial || listed > 0 && (s.tokens[end-1].is&aSurname != 0 || does || whose || by) || familyEnding(s.of(last)) || parts == 2 && (does || whose || by) && last.caps == title {
+		return s.claimPerson(i, end)
+	}
+	return 0
+}
+
+// familyEnding reports whether a word ends as family names of some languages do and ordinary words
+// seldom.
+func familyEnding(w string) bool {
+	w = fold(w)
+	if len(w) < 5 {
+		return false
+	}
+	for _, e := range []string{"ov", "ova", "yev", "yeva", "aev", "aeva", "iev", "ieva", "zhev", "ovic", "evic", "ovich", "evich", "owicz", "ewicz", "ski", "ska", "sky", "czyk", "czak",
+		"sson", "dottir", "elsen", "ensen", "ansen", "arsen", "ersen", "nsen", "enko", "chuk", "escu", "oglu", "idis", "akis", "poulos", "poulou", "yan", "adze", "shvili",
+		"mann", "meyer", "maier", "bauer", "huber", "elli", "etti", "ucci", "acci", "otti", "ellini", "guez", "ndez", "nchez", "rrez", "quez", "inho", "eira", "inga", "inen", "ainen", "lund", "strom", "qvist", "kvist", "nyi", "szky"} {
+		if strings.HasSuffix(w, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // sentenceStart reports whether a token begins a sentence, where every word has a capital.

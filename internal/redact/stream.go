@@ -89,8 +89,8 @@ const (
 	claimAddress // of the network
 	claimCard
 	claimBank
-	claimWeb
 	claimMail
+	claimWeb // a URL may hold an e-mail address
 )
 
 // window returns the spans that begin at or after from and before the next window, and where that

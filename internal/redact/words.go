@@ -39,7 +39,8 @@ const (
 	aSurname                       // a frequent family name
 	aRole                          // "customer", "agent": a name follows
 	aMe                            // "I am", "this is": a name may follow
-	aCountry                       // a country or state, at the end of an address
+	aGroup                         // customers, team: greeted, but nobody by name
+	aBy                            // "by", "with": a name may follow
 )
 
 // vocabulary is what one language knows.
@@ -81,7 +82,7 @@ func newDictionary(languages []string) dictionary {
 var everywhere = map[meaning]string{
 	aPhone:    "tel phone mobile fax sms whatsapp signal telegram",
 	aCard:     "visa mastercard amex maestro mastercards cc",
-	aNational: "pesel bsn nif nie dni cnp oib egn nhs nino insee nir steuer idnr svnr taj afm amka ppsn pps cpr hetu emso nip personnummer isikukood asmens nrn niss cprnr",
+	aNational: "pesel bsn nif dni cnp oib egn nhs nino insee nir steuer idnr svnr taj afm amka ppsn pps cpr hetu emso nip personnummer isikukood asmens nrn niss cprnr",
 	aSSN:      "ssn ssns",
 	aVersion:  "version v ver release firmware build kernel",
 	aSite:     "www website homepage web url ip ipv4 ipv6 host dns ping server",
@@ -92,6 +93,9 @@ var everywhere = map[meaning]string{
 	aSuffix:   "jr sr phd md dds dvm ii iii iv esq",
 	aAt:       "at",
 	aDot:      "dot",
+	aGroup: "customer customers team all everyone everybody colleagues friends support service world folks guys sir madam madame students parents members sirs client clients " +
+		"kunden kundinnen damen herren kollegen kolleginnen freunde eltern mitglieder tous toutes amis clients messieurs mesdames équipe señores señoras amigos clientes equipo " +
+		"signori signore colleghi amici clienti allen collega's collegas klanten dames heren państwo wszyscy klienci todos colegas",
 }
 
 var vocabularies = map[string]vocabulary{
@@ -127,6 +131,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "said says asked told replied wrote writes shouted explained thinks believes wants called calls lives lived works worked moved listed speaks announced joined visited signed sang played loves",
 			aRole:      "customer client agent user patient employee manager guardian beneficiary by contact colleague friend brother sister mother father son daughter wife husband partner boss neighbour neighbor teacher kid child assistant director ceo cfo founder author singer songwriter actor actress producer attorney lawyer nurse doctor with",
 			aMe:        "am i'm this here",
+			aBy:        "by with and meet met features starring heard under beneficiary supervised",
 		},
 	},
 	"de": {
@@ -134,7 +139,7 @@ var vocabularies = map[string]vocabulary{
 		words: map[meaning]string{
 			aPhone:     "telefon telefonnummer rufnummer handy handynummer mobil mobilnummer mobiltelefon anrufen anruf ruf rufen rufe ruft erreichbar erreichen erreichst durchwahl festnetz telefax rückruf zurückrufen telefonisch hotline festnetznummer mobilfunknummer faxnummer",
 			aCard:      "karte kreditkarte kartennummer kreditkartennummer bankkarte ec karten debitkarte",
-			aOther:     "bestellung bestellnummer auftrag auftragsnummer rechnung rechnungsnummer sendung sendungsnummer artikel artikelnummer kundennummer vorgangsnummer aktenzeichen ticket ticketnummer referenz referenznummer seriennummer modell charge buchung buchungsnummer paket paketnummer vertrag vertragsnummer gutschein gutscheincode code produkt produktnummer bestell",
+			aOther:     "bestellung bestellnummer auftrag auftragsnummer rechnung rechnungsnummer sendung sendungsnummer artikel artikelnummer kundennummer vorgangsnummer aktenzeichen ticket ticketnummer referenz referenznummer seriennummer modell buchung buchungsnummer paket paketnummer vertrag vertragsnummer gutschein gutscheincode code produkt produktnummer bestell",
 			aNational:  "steueridentifikationsnummer steuernummer steuer-id steuerid identifikationsnummer sozialversicherungsnummer rentenversicherungsnummer versicherungsnummer rentenversicherung personenkennzahl",
 			aBorn:      "geboren geburtsdatum geburtstag geb geburt",
 			aVersion:   "abschnitt kapitel absatz ausgabe fassung",
@@ -160,6 +165,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "sagte sagt fragte antwortete schrieb meinte erklärte wohnt lebt arbeitet",
 			aRole:      "kunde kundin mitarbeiter mitarbeiterin patient patientin kollege kollegin freund freundin bruder schwester mutter vater sohn tochter mann ehefrau chef",
 			aMe:        "bin",
+			aBy:        "von mit und durch traf",
 			aAt:        "at ät klammeraffe",
 			aDot:       "punkt",
 		},
@@ -183,7 +189,7 @@ var vocabularies = map[string]vocabulary{
 			aMonth:     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
 			aFunction:  "le la les l un une des du de d et ou mais si dans en sur à au aux pour par avec comme est sont était être ce cet cette ces il elle ils elles nous vous je j mon ma mes ton ta tes son sa ses notre nos votre vos leur leurs me te se qui que qu quoi quand où pourquoi comment quel quelle ne pas non oui merci bonjour bonsoir salut cher chère bien plus moins très trop tout tous toute toutes autre autres même nouveau nouvelle premier première dernier prochain bon bonne après avant entre sans sous chez vers depuis pendant contre aujourd hui hier demain lundi mardi mercredi jeudi vendredi samedi dimanche a ai as avons avez ont avait sera peut peuvent faire fait veuillez voici voilà cela ça c s n m t y madame monsieur alors donc car lorsque puisque toujours jamais encore déjà aussi",
 			aFiller:    "est numéro n no num le",
-			aHonorific: "m mme mlle mr monsieur madame mademoiselle maître dr docteur pr professeur me",
+			aHonorific: "m mme mlle mr monsieur madame mademoiselle maître dr docteur pr professeur",
 			aParticle:  "de du des le la d",
 			aName:      "nom prénom titulaire destinataire",
 			aCalled:    "appelle nommé nommée prénomme",
@@ -195,6 +201,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "dit demande répond écrit explique habite travaille déclare affirme",
 			aRole:      "client cliente collègue ami amie frère soeur sœur mère père fils fille mari femme patient patiente employé",
 			aMe:        "suis",
+			aBy:        "par avec et rencontré",
 			aAt:        "arobase chez at",
 			aDot:       "point",
 		},
@@ -205,7 +212,7 @@ var vocabularies = map[string]vocabulary{
 			aPhone:     "teléfono tfno tlf móvil celular fax llamar llame llámame llámeme llamada llamen contactar contacte contacto fijo localizarme whatsapp",
 			aCard:      "tarjeta tarjetas crédito débito",
 			aOther:     "pedido pedidos factura envío seguimiento referencia ref expediente artículo producto serie modelo lote reserva cliente contrato cupón código ticket paquete",
-			aNational:  "dni nie nif identidad fiscal seguridad",
+			aNational:  "dni nif identidad fiscal seguridad",
 			aBorn:      "nacido nacida nació nacimiento nací cumpleaños",
 			aVersion:   "sección capítulo apartado versión",
 			aExpiry:    "caduca caducidad vence vencimiento válida expira",
@@ -230,6 +237,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "dijo dice preguntó respondió escribió explicó vive trabaja",
 			aRole:      "cliente colega amigo amiga hermano hermana madre padre hijo hija marido esposa paciente empleado",
 			aMe:        "soy",
+			aBy:        "por con y conocí",
 			aAt:        "arroba at",
 			aDot:       "punto",
 		},
@@ -265,6 +273,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "disse dice chiese rispose scrisse spiegò abita vive lavora",
 			aRole:      "cliente collega amico amica fratello sorella madre padre figlio figlia marito moglie paziente",
 			aMe:        "sono",
+			aBy:        "con e da incontrato",
 			aAt:        "chiocciola at",
 			aDot:       "punto",
 		},
@@ -300,6 +309,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "zei zegt vroeg antwoordde schreef woont werkt",
 			aRole:      "klant collega vriend vriendin broer zus moeder vader zoon dochter man vrouw patiënt medewerker",
 			aMe:        "ben",
+			aBy:        "door met en ontmoette",
 			aAt:        "apenstaartje at",
 			aDot:       "punt",
 		},
@@ -335,6 +345,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "powiedział powiedziała mówi zapytał odpowiedział napisał napisała mieszka pracuje",
 			aRole:      "klient klientka kolega koleżanka brat siostra matka ojciec syn córka mąż żona pacjent pacjentka pracownik",
 			aMe:        "jestem",
+			aBy:        "przez z i",
 			aAt:        "małpa at",
 			aDot:       "kropka",
 		},
@@ -370,6 +381,7 @@ var vocabularies = map[string]vocabulary{
 			aSays:      "disse diz perguntou respondeu escreveu explicou mora vive trabalha",
 			aRole:      "cliente colega amigo amiga irmão irmã mãe pai filho filha marido esposa paciente",
 			aMe:        "sou",
+			aBy:        "por com e pelo pela",
 			aAt:        "arroba at",
 			aDot:       "ponto",
 		},
