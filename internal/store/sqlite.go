@@ -22,7 +22,6 @@ type sqliteEngine struct {
 	writes *sql.DB
 	reads  *sql.DB
 	writer *writer
-	filler *backfiller
 
 	scrubTries int // how often scrub tries before it reports that a reader is in the way
 }
@@ -74,7 +73,6 @@ func openSQLite(ctx context.Context, path string, readers int) (_ *sqliteEngine,
 		return nil, err
 	}
 	e.writer = newWriter(conn, raw)
-	e.filler = newBackfiller(e.reads, e.writer)
 	return e, nil
 }
 
@@ -88,9 +86,9 @@ func openPool(path string, n, cacheKiB int) (*sql.DB, error) {
 		"foreign_keys(ON)",
 		"secure_delete(ON)", // erased means overwritten
 		"trusted_schema(OFF)",
-		"mmap_size(0)",       // a stray write must not reach the file
-		"temp_store(MEMORY)", // personal data must not land in temporary files
-		fmt.Sprintf("wal_autocheckpoint(%d)", lastResortFrames), // see backfiller
+		"mmap_size(0)",             // a stray write must not reach the file
+		"temp_store(MEMORY)",       // personal data must not land in temporary files
+		"wal_autocheckpoint(4000)", // 16 MiB: fewer, larger sorted write-backs
 		"journal_size_limit(67108864)",
 		fmt.Sprintf("cache_size(-%d)", cacheKiB),
 	} {
@@ -230,9 +228,6 @@ func (e *sqliteEngine) close() error {
 	if e.writer != nil {
 		e.writer.close()
 		errs = append(errs, e.writer.conn.Close())
-	}
-	if e.filler != nil {
-		e.filler.close()
 	}
 	if e.reads != nil {
 		errs = append(errs, e.reads.Close())

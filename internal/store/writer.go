@@ -35,12 +35,10 @@ type writer struct {
 	closed bool
 	wake   chan struct{} // capacity 1: something was queued, or the writer was closed
 	ended  chan struct{} // closed when the goroutine has returned for good
-	much   chan struct{} // capacity 1: backfillStatements were committed since it was last told
 
 	// Only the goroutine touches these: what it is at, for the case that a closure ends the goroutine.
 	group *group
 	job   *job
-	since int // statements committed since much was told
 }
 
 // job is one queued closure, or one operation that must run outside of a transaction.
@@ -67,7 +65,7 @@ const (
 
 // newWriter starts the goroutine; close ends it.
 func newWriter(conn *sql.Conn, raw *cachingConn) *writer {
-	w := &writer{conn: conn, raw: raw, wake: make(chan struct{}, 1), ended: make(chan struct{}), much: make(chan struct{}, 1)}
+	w := &writer{conn: conn, raw: raw, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -186,14 +184,14 @@ type group struct {
 
 // gather runs j and whatever is queued behind it.
 func (g *group) gather(j *job) {
-	begin := g.w.since
+	statements := 0
 	for n := 1; ; n++ {
 		if j.op != nil {
 			g.ops = append(g.ops, j)
 		} else {
-			g.w.since += g.run(j)
+			statements += g.run(j)
 		}
-		if n >= groupJobs || g.w.since-begin >= groupStatements {
+		if n >= groupJobs || statements >= groupStatements {
 			return
 		}
 		if j, _ = g.w.next(); j == nil {
@@ -210,13 +208,6 @@ func (g *group) finish() {
 		g.again = g.again[1:]
 		g.run(j)
 		g.commit()
-	}
-	if g.w.since >= backfillStatements {
-		g.w.since = 0
-		select {
-		case g.w.much <- struct{}{}:
-		default:
-		}
 	}
 	ops := g.ops
 	g.ops = nil
