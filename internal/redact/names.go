@@ -167,6 +167,51 @@ var givenNames = map[string]string{
 		"Júlia Juliana Larissa Laura Leticia Letícia Lídia Liliana Lúcia Luana Luna Madalena Mafalda " +
 		"Marisa Marlene Natália Nádia Olga Olívia Raquel Regina Renata Rute Salomé Simone Sónia Tânia " +
 		"Tatiana Telma Valentina Vanessa Vera Verónica Vitória Yara ",
+	"elsewhere": "" +
+		"Alina Liisa Cinzia Selma Kristian Cormac Jamie Abby Elise Liv Solveig Ragnar Håkon Haakon Øyvind " +
+		"Leif Knut Arne Bjarne Rune Geir Trond Kjell Terje Odd Stein Svein Tor Trygve Vidar Aksel Anders " +
+		"Christoffer Kristoffer Frode Hilde Marit Randi Tone Turid Berit Gro Siri Silje Ida Thea Mathias " +
+		"Emilie Frederik Mads Rasmus Jonas Oskar Villads Malthe Kasper Morten Henrik Flemming Bent Poul " +
+		"Preben Torben Ulla Bodil Lone Pernille Signe Maja Freja Karla Agnete Dorthe Gitte Birthe Inger " +
+		"Göran Åke Gösta Bengt Lennart Stig Ulf Håkan Mats Fredrik Joakim Linus Viggo Hjalmar Hilding " +
+		"Axel Elsa Ebba Wilma Alva Linnéa Tuva Moa Maj Britt Gunilla Birgitta Kerstin Annika Ulrika Malin " +
+		"Elin Åsa Johannes Aino Eero Eino Juhani Kalevi Olavi Tapani Kari Matti Heikki Veikko Seppo Risto " +
+		"Pentti Jari Ilkka Tuomas Teemu Ville Janne Sami Mika Riitta Anneli Marjatta Tuula Päivi Minna " +
+		"Johanna Hanna Katja Satu Outi Tiina Eija Kaija Keijo Aada Ilona Sanni Arttu Onni Einojuhani Jón " +
+		"Sigurður Guðmundur Gunnar Ólafur Einar Magnús Kristján Vilhjálmur Halldór Guðrún Anna Kristín " +
+		"Sigríður Helga Þórdís Björk Hallgrímur Ragnheiður Bence Máté Levente Dávid Ádám Balázs Gergő " +
+		"Péter Tamás Krisztián Csaba Sándor József Imre Tibor Lajos Béla Géza Jenő Szilárd Csenger Réka " +
+		"Dóra Eszter Nóra Vivien Fanni Boglárka Ildikó Judit Mónika Tünde Zsuzsanna Mária Ágnes Piroska " +
+		"Mercédesz Gyula Václav František Jaroslav Zdeněk Miroslav Josef Karel Vladimír Stanislav Milan " +
+		"Pavel Radek Aleš Vojtěch Štěpán Marek Dominika Kateřina Lucie Jana Hana Věra Alena Ludmila " +
+		"Jiřina Božena Markéta Barbora Jozef Ján Juraj Peter Katarína Zuzana Luka Ivan Marko Josip Ante " +
+		"Stjepan Tomislav Hrvoje Mladen Željko Dražen Vesna Ljiljana Snežana Biljana Gordana Dragana " +
+		"Milica Jovana Vuk Stefan Nemanja Miloš Dušan Branko Slobodan Janez Franc Matjaž Andrej Jožef " +
+		"Bojan Gregor Rok Žiga Nejc Urška Mojca Nataša Ion Vasile Gheorghe Nicolae Constantin Mihai " +
+		"Andrei Alexandru Florin Cristian Bogdan Ștefan Elena Ioana Mihaela Andreea Cristina Gabriela " +
+		"Georgi Dimitar Petar Hristo Stoyan Todor Plamen Krasimir Mariya Ivanka Desislava Violeta " +
+		"Yordanka Alexei Aleksei Alexey Andrey Anatoly Igor Oleg Yuri Yury Konstantin Maxim Nikita Roman " +
+		"Ruslan Vadim Valery Vasily Viktor Yegor Anastasia Daria Galina Larisa Lyudmila Nadezhda Polina " +
+		"Tamara Valentina Vera Yulia Zoya Faina Asya Inga Zarina Aslan Shamil Ramzan Zelim Amina Madina " +
+		"Aslanbek Mateo Thiago Facundo Joaquín Agustina Camila Milagros Rolando Gustavo Osvaldo Rodolfo " +
+		"Wilfredo Ximena Itzel Xóchitl Moisés Abel Abril Aitana Aitor Gorka Iker Mikel Unai Xabier Leire " +
+		"Maite Amaia Uxía Brais Laia Oriol Pau Jordi Meritxell Aristóteles Afonso Caíque Kauã Luan Breno " +
+		"Murilo Otávio Danilo Everton Wagner Jussara Rosana Thaís Yasmin Lúcio Zélia Chiara Nunzio " +
+		"Carmine Calogero Liborio Rosalia Assunta Immacolata Agata Fiorenzo Gaspare Liviana Gioconda " +
+		"Ermanno Ottavio Lambert Quirijn Dieuwertje Sietske Wietske Aafke Fokje Sjouke Douwe Sietse Wiebe " +
+		"Rinske Eelke Omar Yassine Karim Mehdi Rachid Samira Leila Nadia Khadija Zineb Hamza Bilal Tariq " +
+		"Imran Zainab Layla Noor Mariam Salma Abdullah Abdul Mohamed Mahmoud Mostafa Youssef Tarek " +
+		"Hussein Rania Dina Amal Huda Arjun Rohan Aditya Kiran Lakshmi Meera Nisha Ramesh Suresh Ganesh " +
+		"Krishna Shreya Divya Kavita Manish Rajesh Sandeep Vikram Takashi Kazuki Haruto Yuto Sota Ren " +
+		"Hina Aoi Yui Misaki Tomomi Asuka Chihiro Yumi Keiko Naoko Satoshi Makoto Takeshi Minh Linh Thuy " +
+		"Hoang Duc Anh Quang Trang Hyun Jisoo Minjun Seoyeon Xiu Mei Fang Lei Jun Hua Ying Yan Tao Bo " +
+		"Kwame Kofi Ama Abena Chinedu Ngozi Chioma Emeka Oluwaseun Tunde Folake Adebayo Amara Zuri Nia " +
+		"Thabo Sipho Nomsa Lerato Tendai Farai Chipo Eve Aloisia Devin Sherry Shane Sheila Alma Eliza " +
+		"Josie Millie Evie Ivor Dylan Ffion Rhian Sian Cerys Gwen Bronwen Emrys Iwan Owain Morag Catriona " +
+		"Mairi Iain Fraser Rory Struan Finlay Callum Eoin Oisín Cillian Fionn Darragh Conor Ciarán Róisín " +
+		"Aoife Saoirse Orla Sinéad Gráinne Caoimhe Ewa Jolanta Salvatore Gijsbrecht Maika Doris Romy " +
+		"Wendelin Burkhard Ottokar Adelheid Hedwig Kunigunde Walburga Rosalinde Edeltraud Mechthild " +
+		"Gertraud Notburga Leopold Alois Ferdinand Hansjörg Urs Beat Reto Ueli Regula Vreni ",
 }
 
 var familyNames = map[string]string{
@@ -245,6 +290,7 @@ var familyNames = map[string]string{
 // commonNames are given names that are ordinary words, months or places as well: they need a family
 // name or a word that announces them.
 const commonNames = "" +
+	"Odd Stein Bent Beat Bo Tone Ren Jun Fang Lei Tao Hua Ama Abel Abril Wagner Luan Pau Amal Liv Rune Rok Luka Moa Maj Kari Ion Ante Minh Anh Inga " +
 	"Will May Mark Grace Hope Rose Dawn April June August Summer Joy Faith Art Bill Chase Frank Grant " +
 	"Jack Sue Pat Don Dean Drew Gene Guy Hunter Mason Major Max Miles Norm Page Ray Rich Roman Robin " +
 	"Sandy Skip Star Victor Wade Amber Crystal Daisy Holly Iris Ivy Jade Lily Pearl Penny Poppy Ruby " +

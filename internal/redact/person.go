@@ -35,6 +35,37 @@ func (s *scan) names() {
 	}
 }
 
+// again takes the parts of names that the same window named in full: who was introduced as Valentine S.
+// Yermakov is called Yermakov later on.
+func (s *scan) again() {
+	var parts map[string]bool
+	for _, c := range s.candidates {
+		if c.Type != Person || !strings.Contains(s.text[c.Start:c.End], " ") {
+			continue
+		}
+		for p := range strings.FieldsSeq(s.text[c.Start:c.End]) {
+			if len(p) > 3 && p[0] >= 'A' && (p[0] <= 'Z' || p[0] >= 0x80) && !strings.HasSuffix(p, ".") {
+				if parts == nil {
+					parts = map[string]bool{}
+				}
+				parts[p] = true
+			}
+		}
+	}
+	if parts == nil {
+		return
+	}
+	for i, t := range s.tokens {
+		if t.kind != word || t.caps != title || t.end-t.start < 4 || t.is&(aFunction|aOrg|aStreet|aMonth|aHonorific|aCommon|aRole) != 0 || !parts[s.of(t)] {
+			continue
+		}
+		if i+1 < len(s.tokens) && s.tokens[i+1].gap == space && s.tokens[i+1].kind == word && s.tokens[i+1].caps != lower && s.tokens[i+1].is&(aOrg|aStreet) != 0 || s.joined(int(t.start)-1) {
+			continue
+		}
+		s.add(int(t.start), int(t.end), Person, claimName)
+	}
+}
+
 // announced takes the name that the word at token i announces, and returns the token behind it, or 0.
 func (s *scan) announced(i int) int {
 	t := s.tokens[i]
@@ -123,7 +154,7 @@ func (s *scan) announced(i int) int {
 			return 0
 		}
 		return end
-	case t.is&aCalled == 0 && t.is&aRole != 0 && t.caps == lower, t.is&aMe != 0:
+	case t.is&aRole != 0 && (t.caps == lower || at(k).mark == ':'), t.is&aMe != 0:
 		if at(k).mark == ':' {
 			k++
 		}
@@ -177,7 +208,7 @@ func (s *scan) parts(k int) (end, parts, listed int) {
 		initial := t.end-t.start == 1 && parts > 0 && t.caps == title
 		if initial {
 			// no word has one letter here
-		} else if t.is&aFunction != 0 && t.is&(aGiven|aSurname|aParticle) == 0 || t.is&aMonth != 0 && t.is&aGiven == 0 || t.is&(aOrg|aStreet|aHonorific|aUnit) != 0 && t.is&(aGiven|aSurname) == 0 && !(t.caps == title && t.end-t.start <= 3 && parts > 0) {
+		} else if t.is&aFunction != 0 && t.is&(aGiven|aSurname|aParticle) == 0 || t.is&aMonth != 0 && t.is&aGiven == 0 || t.is&(aOrg|aStreet|aHonorific|aUnit) != 0 && t.is&(aGiven|aSurname) == 0 && !(t.caps == title && t.end-t.start <= 3 && parts > 0 && t.is&(aOrg|aUnit) == 0) {
 			break
 		}
 		if !initial && t.is&aFunction != 0 && t.caps == title && parts > 0 && t.is&(aGiven|aSurname|aParticle) == 0 {
@@ -236,6 +267,9 @@ func (s *scan) listedName(i int) int {
 	}
 	if end < len(s.tokens) {
 		n := s.tokens[end]
+		if n.gap == space && n.kind == number && parts > 1 {
+			return 0 // a street and its number
+		}
 		// "Jordan River", "Washington Street", "Madison & Co": not people
 		if n.gap == space && n.kind == word && n.caps != lower && n.is&(aOrg|aStreet) != 0 {
 			return 0
@@ -279,6 +313,9 @@ func (s *scan) shapedName(i int) int {
 		return 0
 	}
 	end, parts, listed := s.parts(i)
+	if parts > 2 && i+1 < end && t.is&(aGiven|aSurname) == 0 && s.tokens[i+1].is&aGiven != 0 && s.tokens[i+1].end-s.tokens[i+1].start > 1 || parts > 1 && t.is&aRole != 0 && t.is&aGiven == 0 {
+		return 0 // "Producer James Sparks": the name begins later
+	}
 	if parts < 2 || parts > 5 || s.tokens[end-1].end-s.tokens[end-1].start < 3 {
 		return 0
 	}
@@ -307,6 +344,9 @@ func (s *scan) shapedName(i int) int {
 // familyEnding reports whether a word ends as family names of some languages do and ordinary words
 // seldom.
 func familyEnding(w string) bool {
+	if strings.HasSuffix(w, "ić") || strings.HasSuffix(w, "ič") || strings.HasSuffix(w, "ová") {
+		return true
+	}
 	w = fold(w)
 	if len(w) < 5 {
 		return false

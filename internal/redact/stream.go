@@ -108,6 +108,7 @@ func (s *scan) window(text string, from int, last bool) ([]Span, int) {
 	s.tokens = s.r.words.tokens(s.tokens[:0], text)
 	s.look()
 	s.names()
+	s.again()
 	s.places()
 	s.ownNames()
 	spans := s.resolve()

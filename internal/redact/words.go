@@ -89,10 +89,12 @@ var everywhere = map[meaning]string{
 	aBank:     "iban konto",
 	aMoney:    "eur usd gbp chf pln euro euros dollar dollars",
 	aOther:    "isbn issn ean upc sku asin uuid guid doi rma imei",
-	aOrg:      "inc llc ltd gmbh ag sa srl spa bv nv plc corp corporation kg co oy ab as",
-	aSuffix:   "jr sr phd md dds dvm ii iii iv esq",
-	aAt:       "at",
-	aDot:      "dot",
+	aOrg: "bypass harbor harbour cliffs loop pike ridge shores springs summit turnpike underpass valley viaduct vista fords forges forks haven heights inlet islands junction keys " +
+		"knolls lakes landing manors meadow meadows mission motorway orchard plains ports prairie ramp ranch rapids skyway spur trafficway tunnel village ville associates investments " +
+		"analytics capital ventures advisors brothers sons inc llc ltd gmbh ag sa srl spa bv nv plc corp corporation kg co oy ab as",
+	aSuffix: "jr sr phd md dds dvm ii iii iv esq",
+	aAt:     "at",
+	aDot:    "dot",
 	aGroup: "customer customers team all everyone everybody colleagues friends support service world folks guys sir madam madame students parents members sirs client clients " +
 		"kunden kundinnen damen herren kollegen kolleginnen freunde eltern mitglieder tous toutes amis clients messieurs mesdames équipe señores señoras amigos clientes equipo " +
 		"signori signore colleghi amici clienti allen collega's collegas klanten dames heren państwo wszyscy klienci todos colegas",
@@ -128,7 +130,7 @@ var vocabularies = map[string]vocabulary{
 			aStreet:    "street st avenue ave road rd lane ln drive boulevard blvd way court ct place square sq terrace highway hwy parkway pkwy close crescent gardens grove row circle cir trail trl alley plaza mews walk hill mount heights",
 			aUnit:      "apt apartment suite ste unit floor flat room building bldg po box",
 			aOrg:       "company group bank university college school hospital hotel institute airport restaurant museum church club team committee department ministry office council street avenue road lane drive river lake mountain island bridge park station city county state insurance foundation society association union party band orchestra records university games times journal post news express airlines motors systems solutions services technologies technology software consulting partners industries holdings labs studios media network networks act law court treaty award prize championship league cup festival war agency authority board bureau center centre commission federation international global",
-			aSays:      "said says asked told replied wrote writes shouted explained thinks believes wants called calls lives lived works worked moved listed speaks announced joined visited signed sang played loves",
+			aSays:      "said says asked told replied wrote writes shouted explained thinks believes wants called calls lives lived works worked moved listed speaks announced joined visited signed sang played loves began spent",
 			aRole:      "customer client agent user patient employee manager guardian beneficiary by contact colleague friend brother sister mother father son daughter wife husband partner boss neighbour neighbor teacher kid child assistant director ceo cfo founder author singer songwriter actor actress producer attorney lawyer nurse doctor with",
 			aMe:        "am i'm this here",
 			aBy:        "by with and meet met features starring heard under beneficiary supervised",
