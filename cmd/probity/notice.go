@@ -10,10 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"probity/internal/fail"
 	"probity/internal/notice"
@@ -30,12 +27,6 @@ type screenshotsCommand struct {
 	Client   string `env:"PROBITY_CLIENT" placeholder:"ID:SECRET" required:"" help:"OAuth client with probity:notice:view and probity:notice:publish."`
 	Version  int    `name:"notice-version" placeholder:"N" help:"Version of the notice; default is the newest."`
 	Chromium string `env:"PROBITY_CHROMIUM" placeholder:"FILE" help:"The browser; default is the one on the PATH."`
-}
-
-// viewport is a size of window. A picture shows what is seen without scrolling.
-type viewport struct {
-	name          string
-	width, height int
 }
 
 // Run takes the pictures that are missing and prints a line for each.
@@ -62,7 +53,7 @@ func (c *screenshotsCommand) Run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	for _, lang := range languages {
-		for _, v := range []viewport{{"m", 500, 800}, {"d", 1280, 800}} {
+		for _, v := range viewports() {
 			if have[lang+"/"+v.name] {
 				continue
 			}
@@ -110,30 +101,6 @@ func (c *screenshotsCommand) languages(ctx context.Context, server *noticeClient
 		}
 	}
 	return nil, fail.New(fail.NotFound, "There is no such version of the notice.")
-}
-
-// take has the browser draw a page with a profile of its own. Time on the page runs ahead until nothing
-// moves any more.
-func take(ctx context.Context, browser, dir, page string, v viewport) ([]byte, error) {
-	file := filepath.Join(dir, "picture.png")
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	args := []string{
-		"--headless=new", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1", "--no-first-run", "--disable-component-update",
-		"--user-data-dir=" + filepath.Join(dir, "profile-"+strconv.FormatInt(time.Now().UnixNano(), 36)),
-		"--window-size=" + strconv.Itoa(v.width) + "," + strconv.Itoa(v.height), "--virtual-time-budget=5000", "--screenshot=" + file, page,
-	}
-	if os.Geteuid() == 0 {
-		args = append([]string{"--no-sandbox"}, args...) // Chromium refuses to run as root otherwise
-	}
-	if out, err := exec.CommandContext(limited, browser, args...).CombinedOutput(); err != nil {
-		return nil, fail.Wrap(fail.Unavailable, fmt.Errorf("%w: %s", err, tail(out)), "The browser did not take the picture")
-	}
-	picture, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fail.Wrap(fail.Unavailable, err, "The browser left no picture")
-	}
-	return picture, os.Remove(file)
 }
 
 func tail(out []byte) string {
