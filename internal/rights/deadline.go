@@ -32,10 +32,7 @@ func dueIn(received time.Time, months int, in *time.Location, holiday func(time.
 	if in == nil {
 		in = time.UTC
 	}
-	y, m, d := received.In(in).Date()
-	// The zeroth day of a month is the last of the one before.
-	last := time.Date(y, m+time.Month(months)+1, 0, 0, 0, 0, 0, in).Day()
-	day := time.Date(y, m+time.Month(months), min(d, last), 0, 0, 0, 0, in)
+	day := monthsLater(received, months, in)
 	for isFree(day, holiday) {
 		day = day.AddDate(0, 0, 1)
 	}
