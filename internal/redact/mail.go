@@ -142,6 +142,9 @@ func (s *scan) spokenMail(i int) {
 	if suffix, icann := publicsuffix.PublicSuffix(strings.ToLower(s.of(tld))); !icann || strings.Contains(suffix, ".") {
 		return
 	}
+	if tld.is&aFunction != 0 && !strings.EqualFold(s.of(s.tokens[i]), "dot") {
+		return // "at this point in"
+	}
 	// Back over "host", "dot host", "-host" to the word for '@'.
 	k := s.skip(i-1, -1)
 	for steps := 0; k > 0 && steps < 8; steps++ {
@@ -149,7 +152,7 @@ func (s *scan) spokenMail(i int) {
 		if t.is&aAt != 0 {
 			break
 		}
-		if t.kind == mark && t.mark != '-' && t.mark != '.' || s.tokens[k+1].gap >= line {
+		if t.is&aFunction != 0 || t.kind == mark && t.mark != '-' && t.mark != '.' || s.tokens[k+1].gap >= line {
 			return
 		}
 		k = s.skip(k-1, -1)

@@ -43,8 +43,9 @@ func (s *scan) again() {
 		if c.Type != Person || !strings.Contains(s.text[c.Start:c.End], " ") {
 			continue
 		}
-		for p := range strings.FieldsSeq(s.text[c.Start:c.End]) {
-			if len(p) > 3 && p[0] >= 'A' && (p[0] <= 'Z' || p[0] >= 0x80) && !strings.HasSuffix(p, ".") {
+		name := strings.Fields(s.text[c.Start:c.End])
+		for k, p := range name {
+			if (k == 0 || k == len(name)-1) && len(p) > 3 && p[0] >= 'A' && (p[0] <= 'Z' || p[0] >= 0x80) && !strings.HasSuffix(p, ".") {
 				if parts == nil {
 					parts = map[string]bool{}
 				}
@@ -77,7 +78,7 @@ func (s *scan) announced(i int) int {
 		return token{kind: mark, gap: blank}
 	}
 	switch {
-	case t.is&aHonorific != 0 && (t.caps != lower || t.is&aFunction != 0):
+	case t.is&aHonorific != 0 && (t.caps != lower || t.is&aFunction != 0) && (t.end-t.start > 1 || t.caps == title && at(k).mark == '.'):
 		if at(k).mark == '.' {
 			k++
 		}
@@ -87,7 +88,7 @@ func (s *scan) announced(i int) int {
 				k++
 			}
 		}
-		if at(k).gap == space || at(k).gap == none && at(k-1).mark == '.' {
+		if at(k).gap == space || at(k).gap == none && at(k-1).mark == '.' && t.caps == title {
 			if end := s.name(k, true); end > k {
 				return end
 			}
@@ -177,6 +178,9 @@ func (s *scan) name(k int, announced bool) int {
 }
 
 func (s *scan) claimPerson(k, end int) int {
+	if end < len(s.tokens) && s.tokens[end].gap == none && (s.tokens[end].mark == '_' || s.tokens[end].mark == '(') {
+		return 0 // a word of a program
+	}
 	s.add(int(s.tokens[k].start), int(s.tokens[end-1].end), Person, claimName)
 	return end
 }
@@ -261,6 +265,9 @@ func (s *scan) listedName(i int) int {
 			return 0
 		}
 	}
+	if t.is&aMonth != 0 && (i > 0 && s.tokens[i-1].kind == number || i+1 < len(s.tokens) && s.tokens[i+1].kind == number) {
+		return 0 // 17 Jan 2027
+	}
 	end, parts, listed := s.parts(i)
 	if parts == 0 {
 		return 0
@@ -313,7 +320,7 @@ func (s *scan) shapedName(i int) int {
 		return 0
 	}
 	end, parts, listed := s.parts(i)
-	if parts > 2 && i+1 < end && t.is&(aGiven|aSurname) == 0 && s.tokens[i+1].is&aGiven != 0 && s.tokens[i+1].end-s.tokens[i+1].start > 1 || parts > 1 && t.is&aRole != 0 && t.is&aGiven == 0 {
+	if parts > 1 && i+1 < end && t.is&(aGiven|aSurname) == 0 && s.tokens[i+1].is&aGiven != 0 && s.tokens[i+1].end-s.tokens[i+1].start > 1 || parts > 1 && t.is&aRole != 0 && t.is&aGiven == 0 {
 		return 0 // "Producer James Sparks": the name begins later
 	}
 	if parts < 2 || parts > 5 || s.tokens[end-1].end-s.tokens[end-1].start < 3 {
@@ -335,7 +342,7 @@ func (s *scan) shapedName(i int) int {
 	does := end < len(s.tokens) && s.tokens[end].is&aSays != 0 && s.tokens[end].caps == lower && s.tokens[end].gap == space
 	whose := end+1 < len(s.tokens) && s.tokens[end].mark == '\'' && s.tokens[end].gap == none && s.of(s.tokens[end+1]) == "s" && s.tokens[end+1].gap == none
 	by := i > 0 && t.gap == space && s.tokens[i-1].is&aBy != 0 && s.tokens[i-1].caps == lower
-	if initial || listed > 0 && (s.tokens[end-1].is&aSurname != 0 || does || whose || by) || familyEnding(s.of(last)) || parts == 2 && (does || whose || by) && last.caps == title {
+	if initial || listed > 0 && (s.tokens[end-1].is&aSurname != 0 || does || whose || by) || familyEnding(s.of(last)) || parts == 2 && by && last.caps == title {
 		return s.claimPerson(i, end)
 	}
 	return 0

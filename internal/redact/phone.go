@@ -19,10 +19,17 @@ func (s *scan) phone(i int, c *cluster) int {
 	if s.joined(c.start-1) && s.byteAt(c.start-1) != '/' || s.byteAt(c.start-1) == '#' && !c.plus {
 		return 0
 	}
+	switch s.byteAt(c.start - 1) {
+	case '.', '*', '^', '%', '\\':
+		return 0
+	}
 	last := s.tokenBefore(i, c.groups[c.n-1].end)
 	about := s.around(i, last, aPhone|aCard|aOther|aNational|aBank|aMoney|aVersion|aPassport)
 	if s.money(c) && about != aPhone {
 		return 0
+	}
+	if last+1 < len(s.tokens) && s.tokens[last+1].gap == space && s.tokens[last+1].is&aMoney != 0 {
+		return 0 // 8388608 bytes
 	}
 	n := c.n
 	for ; n > 0; n-- {
@@ -61,7 +68,7 @@ func (s *scan) phoneShape(c *cluster, n int, about meaning) bool {
 	groups := c.groups[:n]
 	size := func(k int) int { return groups[k].end - groups[k].start }
 	for _, g := range groups[1:] {
-		if strings.Count(g.mark, " ") > 2 || strings.Contains(g.mark, "--") || strings.Contains(g.mark, "..") || strings.Contains(g.mark, ". ") || strings.Contains(g.mark, ")(") {
+		if strings.Count(g.mark, " ") > 2 || strings.Contains(g.mark, "--") || strings.Contains(g.mark, "..") || strings.Contains(g.mark, ". ") || strings.Contains(g.mark, "(") && !c.plus {
 			return false
 		}
 	}
@@ -108,9 +115,21 @@ func (s *scan) phoneShape(c *cluster, n int, about meaning) bool {
 			return false
 		}
 		// Two groups with a dot are a decimal number.
-		return !(n == 2 && groups[1].mark == "." && size(0) < 3)
+		if n == 2 && groups[1].mark == "." && size(0) < 3 {
+			return false
+		}
+		// Years, pages and codes of answers have other marks than telephone numbers.
+		for k, g := range groups[1:] {
+			if strings.Contains(g.mark, " -") || strings.Contains(g.mark, "/") && (k > 0 || first[0] != '0') {
+				return false
+			}
+		}
+		return !(n == 2 && groups[1].mark == "-" && size(0) == 4 && size(1) < 4 && year(first))
 	}
 	if wrong {
+		return false
+	}
+	if d == "0123456789" || c.open && size(0) == 4 && year(first) {
 		return false
 	}
 	if d[0] == '0' && (size(0) >= 2 || c.open) {
@@ -229,9 +248,20 @@ func (s *scan) valid(number, region string) bool {
 // validHere reports whether a national number is valid in a region of the languages.
 func (s *scan) validHere(number string) bool {
 	for _, region := range s.r.regions {
-		if region != "US" && s.valid(number, region) {
+		switch region {
+		case "US":
+			continue
+		case "ES", "PL", "PT", "LU", "MX":
+			if number[0] == '0' {
+				continue // national numbers begin with another digit there
+			}
+		}
+		if s.valid(number, region) {
 			return true
 		}
 	}
 	return false
 }
+
+// year reports whether four digits are more likely a year than anything else.
+func year(d string) bool { return len(d) == 4 && (d[:2] == "19" || d[:2] == "20") }

@@ -92,6 +92,9 @@ func (s *scan) streetFirst(i int) int {
 		k = i + 1
 		if k < len(s.tokens) && s.tokens[k].mark == '.' && s.tokens[k].gap == none {
 			k++
+			if k < len(s.tokens) && s.tokens[k].gap == none || i > 0 && s.of(s.tokens[i-1]) == "et" {
+				return 0 // os.Signal, et al.
+			}
 		}
 		if k = s.streetName(k); k == 0 {
 			return 0

@@ -64,11 +64,10 @@ func (r *Redactor) each(text io.Reader, use func(piece string, spans []Span) err
 type scan struct {
 	r          *Redactor
 	text       string
-	last       bool // the text ends here
 	tokens     []token
 	candidates []candidate
 	spans      []Span
-	starts     []int32 // tokens of a candidate, for those who need a list
+	webEnd     int // where the last URL ends: what looks like another inside of it is a part of it
 }
 
 // candidate is a span with its claim: where two overlap, the stronger one stays, then the longer,
@@ -96,7 +95,7 @@ const (
 // window returns the spans that begin at or after from and before the next window, and where that
 // begins. The spans are valid until the next call.
 func (s *scan) window(text string, from int, last bool) ([]Span, int) {
-	s.text, s.last = text, last
+	s.text, s.webEnd = text, 0
 	limit := len(text)
 	if !last {
 		limit = min(limit, from+window)
@@ -133,22 +132,41 @@ func (s *scan) add(start, end int, t Type, claim int) {
 
 // resolve picks among candidates that overlap and returns the rest sorted.
 func (s *scan) resolve() []Span {
-	slices.SortFunc(s.candidates, func(a, b candidate) int {
-		switch {
-		case a.claim != b.claim:
-			return b.claim - a.claim
-		case a.End-a.Start != b.End-b.Start:
-			return (b.End - b.Start) - (a.End - a.Start)
-		}
-		return a.Start - b.Start
-	})
+	slices.SortFunc(s.candidates, func(a, b candidate) int { return a.Start - b.Start })
 	s.spans = s.spans[:0]
-	for _, c := range s.candidates {
-		i, taken := slices.BinarySearchFunc(s.spans, c.Start, func(x Span, start int) int { return x.Start - start })
-		if taken || i > 0 && s.spans[i-1].End > c.Start || i < len(s.spans) && s.spans[i].Start < c.End {
+	for from := 0; from < len(s.candidates); {
+		// Those that overlap directly or through others are settled among themselves.
+		to, end := from+1, s.candidates[from].End
+		for to < len(s.candidates) && s.candidates[to].Start < end {
+			end = max(end, s.candidates[to].End)
+			to++
+		}
+		s.settle(s.candidates[from:to])
+		from = to
+	}
+	return s.spans
+}
+
+// settle appends the strongest candidates that do not overlap.
+func (s *scan) settle(list []candidate) {
+	first := len(s.spans)
+	if len(list) > 1 {
+		slices.SortFunc(list, func(a, b candidate) int {
+			switch {
+			case a.claim != b.claim:
+				return b.claim - a.claim
+			case a.End-a.Start != b.End-b.Start:
+				return (b.End - b.Start) - (a.End - a.Start)
+			}
+			return a.Start - b.Start
+		})
+	}
+	for _, c := range list {
+		i, taken := slices.BinarySearchFunc(s.spans[first:], c.Start, func(x Span, start int) int { return x.Start - start })
+		i += first
+		if taken || i > first && s.spans[i-1].End > c.Start || i < len(s.spans) && s.spans[i].Start < c.End {
 			continue
 		}
 		s.spans = slices.Insert(s.spans, i, c.Span)
 	}
-	return s.spans
 }

@@ -16,11 +16,12 @@ func (s *scan) colon(i int) {
 		for start > 0 && at-start < 20 && (alnum(s.text[start-1]) && s.text[start-1] < 0x80 || start < at && strings.IndexByte("+-.", s.text[start-1]) >= 0) {
 			start--
 		}
-		if at-start < 2 || at+3 >= len(s.text) {
+		if at-start < 2 || at+3 >= len(s.text) || start < s.webEnd {
 			return
 		}
 		if end := s.urlEnd(at + 3); end > at+3 {
 			s.add(start, end, URL, claimWeb)
+			s.webEnd = end
 		}
 		return
 	}
@@ -224,7 +225,7 @@ func (s *scan) dot(i int) {
 // plainDomain reports whether a name without www is a domain all the same.
 func (s *scan) plainDomain(i int, tld, name string, labels int, path bool) bool {
 	low := strings.ToLower(tld)
-	if tld != low && tld != strings.ToUpper(tld) {
+	if whole := s.text[int(s.tokens[i].end)-1-len(name)+len(low)+1 : s.tokens[i+1].end]; tld != low && whole != strings.ToUpper(whole) {
 		return false // a sentence that began without a blank: "is it.Then"
 	}
 	host := name[:len(name)-len(low)-1]
@@ -235,14 +236,17 @@ func (s *scan) plainDomain(i int, tld, name string, labels int, path bool) bool 
 	switch {
 	case ambiguousTLD[low]: // also the ending of files, or a word
 		return about && len(host) > 1 || labels > 2 && path
-	case plainTLD[low], len(low) == 2 && letter(low[0]):
-		return len(host) > 1 || labels > 1 || about || plainTLD[low]
+	case plainTLD[low], plainCountry[low]:
+		return len(host) > 1 || labels > 1 || about
 	}
 	return about || path || labels > 2
 }
 
 // plainTLD are the generic domains that people write without anything around.
 var plainTLD = set("com net org info biz edu gov mil int app dev shop store online site xyz club blog cloud pro mobi tech museum travel coop jobs tel asia cat berlin hamburg koeln wien london paris amsterdam bzh gmbh eus gal nyc swiss eu")
+
+// plainCountry are the countries whose domains stand in texts of the eight languages every day.
+var plainCountry = set("ad ae ar at au be bg br ca ch cl cn co cr cy cz de dk ec ee es eu fi fr gr hk hr hu ie il in io ai is it jp ke kr li lt lu lv mc me mt mx my ng nl no nz pe ph pk pl pt ro rs ru sa se sg si sk sm th tr tv tw ua uk us uy ve vn za")
 
 // ambiguousTLD are domains that are oftener the ending of a file, a word or a member of a program.
 var ambiguousTLD = set("py sh md rs so cc am ps zip mov name id ml tf java map page link open read email host live play run call today now new one win fun top best care cool like")
