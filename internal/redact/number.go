@@ -15,24 +15,30 @@ type group struct {
 type cluster struct {
 	groups [12]group
 	n      int
-	start  int  // with the sign or bracket before it
-	plus   bool // + stands before it
-	open   bool // ( stands before it
+	start  int     // with the sign or bracket before it
+	plus   bool    // + stands before it
+	open   bool    // ( stands before it
+	all    string  // the digits of all groups, once somebody asked
+	upTo   [12]int // how many of them the first groups have
 }
 
 func (c *cluster) list() []group { return c.groups[:c.n] }
 
 // digits returns the digits of the first n groups.
 func (c *cluster) digits(text string, n int) string {
-	var b [64]byte
-	d := b[:0]
-	for _, g := range c.groups[:n] {
-		if len(d)+g.end-g.start > len(b) {
-			break
-		}
-		d = append(d, text[g.start:g.end]...)
+	if n == 1 {
+		return text[c.groups[0].start:c.groups[0].end]
 	}
-	return string(d)
+	if c.all == "" {
+		var b [96]byte
+		d := b[:0]
+		for k, g := range c.list() {
+			d = append(d, text[g.start:g.end]...)
+			c.upTo[k] = len(d)
+		}
+		c.all = string(d)
+	}
+	return c.all[:c.upTo[n-1]]
 }
 
 // cluster reads the groups that begin at a byte.

@@ -256,7 +256,15 @@ func (s *scan) validHere(number string) bool {
 				continue // national numbers begin with another digit there
 			}
 		}
-		if s.valid(number, region) {
+		if number[0] != '0' {
+			if s.valid(number, region) {
+				return true
+			}
+			continue
+		}
+		// What the parser would make of it, without its many patterns.
+		country, national, zero := int32(phonenumbers.GetCountryCodeForRegion(region)), uint64(num(number)), region == "IT"
+		if phonenumbers.IsValidNumberForRegion(&phonenumbers.PhoneNumber{CountryCode: &country, NationalNumber: &national, ItalianLeadingZero: &zero}, region) {
 			return true
 		}
 	}
