@@ -309,7 +309,7 @@ func (s *scan) listedName(i int) int {
 	return s.claimPerson(i, end)
 }
 
-// shapedName takes a name that no list has, by its shape: an initial in the middle, or two parts of
+// shapedName takes a name that no list has, by its shape: an initial or "van" in the middle, or two parts of
 // which the last ends as family names do. It returns the token behind it, or 0.
 func (s *scan) shapedName(i int) int {
 	t := s.tokens[i]
@@ -334,14 +334,15 @@ func (s *scan) shapedName(i int) int {
 	}
 	initial := false
 	for _, m := range s.tokens[i+1 : end-1] {
-		if m.kind == word && m.caps == title && m.end-m.start == 1 {
-			initial = true
+		if m.kind == word && m.caps == title && m.end-m.start == 1 || s.of(m) == "van" || s.of(m) == "von" {
+			initial = true // or the particle of a family
 		}
 	}
 	last := s.tokens[end-1]
 	does := end < len(s.tokens) && s.tokens[end].is&aSays != 0 && s.tokens[end].caps == lower && s.tokens[end].gap == space
 	whose := end+1 < len(s.tokens) && s.tokens[end].mark == '\'' && s.tokens[end].gap == none && s.of(s.tokens[end+1]) == "s" && s.tokens[end+1].gap == none
-	by := i > 0 && t.gap == space && s.tokens[i-1].is&aBy != 0 && s.tokens[i-1].caps == lower
+	by := i > 0 && t.gap == space && s.tokens[i-1].is&aBy != 0 && s.tokens[i-1].caps == lower ||
+		i > 1 && t.gap == space && s.of(s.tokens[i-1]) == "with" && s.tokens[i-2].is&aSays != 0
 	if initial || listed > 0 && (s.tokens[end-1].is&aSurname != 0 || does || whose || by) || familyEnding(s.of(last)) || parts == 2 && by && last.caps == title {
 		return s.claimPerson(i, end)
 	}

@@ -75,7 +75,7 @@ func (s *scan) phoneShape(c *cluster, n int, about meaning) bool {
 	told := about == aPhone
 	wrong := about != 0 && !told
 	if c.plus {
-		if len(d) < 7 || len(d) > 16 || d[0] == '0' && !strings.HasPrefix(d, "01") {
+		if len(d) < 7 || len(d) > 16 || d[0] == '0' && (!told || len(d) < 9) {
 			return false
 		}
 		if n > 1 && groups[n-1].mark == " " && size(n-1) == 1 {

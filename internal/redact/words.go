@@ -88,7 +88,7 @@ var everywhere = map[meaning]string{
 	aSite:     "www website homepage web url ip ipv4 ipv6 host dns ping server",
 	aBank:     "iban konto",
 	aMoney:    "eur usd gbp chf pln euro euros dollar dollars bytes kb mb gb ms sec seconds percent km kg users units items rows",
-	aOther:    "isbn issn ean upc sku asin uuid guid doi rma imei",
+	aOther:    "isbn issn ean upc sku asin uuid guid doi rma imei tx txn",
 	aOrg: "bypass harbor harbour cliffs loop pike ridge shores springs summit turnpike underpass valley viaduct vista fords forges forks haven heights inlet islands junction keys " +
 		"knolls lakes landing manors meadow meadows mission motorway orchard plains ports prairie ramp ranch rapids skyway spur trafficway tunnel village ville associates investments " +
 		"analytics capital ventures advisors brothers sons inc llc ltd gmbh ag sa srl spa bv nv plc corp corporation kg co oy ab as",
@@ -116,7 +116,7 @@ var vocabularies = map[string]vocabulary{
 			aBank:      "account acct routing bank sort",
 			aMoney:     "price prices cost costs total amount pay paid revenue population budget",
 			aPassport:  "passport passports",
-			aLicence:   "license licence licenses licences driver driving drivers",
+			aLicence:   "license licence licenses licences",
 			aPostal:    "zip zipcode postcode postal",
 			aMonth:     "january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec",
 			aFunction:  "the a an and or but if in on at to of for from by with as is are was were be been being it its this that these those there here he she they we you i my your his her our their me him them us who what when where why how which not no yes do does did done has have had will would can could shall should may might must so than then also just only very too more most much many some any all both each every other another such same own few new old first last next good great please thank thanks hello hi dear hey regards sincerely best kind sent need want like make made get got go going come came see seen say said says tell told ask asked call name names one two three four five six seven eight nine ten about after before over under between into out up down off again once because while during without within through against until since per via ok okay sure sorry well now today tomorrow yesterday monday tuesday wednesday thursday friday saturday sunday am pm let lets there's it's i'm you're we're they're don't can't won't actually however although though therefore thus hence meanwhile maybe perhaps never always often sometimes usually still yet already even ever else unless whether everyone everybody someone somebody anyone anybody nobody nothing something everything",
@@ -130,7 +130,7 @@ var vocabularies = map[string]vocabulary{
 			aStreet:    "street st avenue ave road rd lane ln drive boulevard blvd way court ct place square sq terrace highway hwy parkway pkwy close crescent gardens grove row circle cir trail trl alley plaza mews walk hill mount heights",
 			aUnit:      "apt apartment suite ste unit floor flat room building bldg po box",
 			aOrg:       "company group bank university college school hospital hotel institute airport restaurant museum church club team committee department ministry office council street avenue road lane drive river lake mountain island bridge park station city county state insurance foundation society association union party band orchestra records university games times journal post news express airlines motors systems solutions services technologies technology software consulting partners industries holdings labs studios media network networks act law court treaty award prize championship league cup festival war agency authority board bureau center centre commission federation international global",
-			aSays:      "said says asked told replied wrote writes shouted explained thinks believes wants called calls lives lived works worked moved listed speaks announced joined visited signed sang played loves began spent",
+			aSays:      "said says asked told replied wrote writes shouted explained thinks believes wants called calls lives lived works worked moved listed speaks announced joined visited signed sang played loves began spent spoke talked speak speaking met chatted meeting talk",
 			aRole:      "customer client agent user patient employee manager guardian beneficiary by contact colleague friend brother sister mother father son daughter wife husband partner boss neighbour neighbor teacher kid child assistant director ceo cfo founder author singer songwriter actor actress producer attorney lawyer nurse doctor with",
 			aMe:        "am i'm this here",
 			aBy:        "by meet met features starring heard under beneficiary supervised",
