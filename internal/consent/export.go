@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,13 +192,18 @@ func (x *export) provenance() string {
 	return "recorded first-hand when the person chose"
 }
 
-// dpvStatus is the DPV term of a status. It has none for an objection to another basis: what is left
-// of a consent then is that it is refused.
-func dpvStatus(s Status) string {
-	if s == Objected {
-		s = Refused
+// answer adds what the person said about a purpose: the status of a consent, in DPV's words, or that the
+// right to object was exercised (Art. 21). An objection is against another basis, so it leaves no status
+// of a consent: whether that was ever asked for, it does not tell.
+func (x *export) answer(process map[string]any, p *entryPurpose) {
+	if p.State != Objected {
+		process["dpv:hasConsentStatus"] = "dpv:" + string(p.State)
+		return
 	}
-	return "dpv:" + string(s)
+	process["dpv:hasEntityInvolvement"] = "dpv:ObjectingToProcess"
+	process["dpv:hasOrganisationalMeasure"] = []map[string]any{{
+		"@type": "dpv:RightExerciseActivity", "dpv:hasRight": "eu-gdpr:A21", "dct:date": x.entry.ServerTime, "dpv:isImplementedByEntity": x.actor(),
+	}}
 }
 
 // The names of the vocabularies, as the DPV guide for ISO/IEC TS 27560 uses them.
@@ -326,14 +332,14 @@ func (x *export) processes() []map[string]any {
 			"dpv:hasLocation":           x.place(e.Storage),
 			"dpv:hasJurisdiction":       x.place(e.Law),
 			"dpv:hasLegalBasis":         []string{"eu-gdpr:A" + article(p.Basis), "dpv:ExpressedConsent"},
-			"dpv:hasConsentStatus":      dpvStatus(p.State),
 			"dct:date":                  e.ServerTime,
 			"dct:valid":                 x.validity(),
 			"dpv:isImplementedByEntity": x.actor(),
 			"dpv:isIndicatedAtTime":     e.ServerTime,
 			"dpv:hasIndicationMethod":   p.Source,
 		}
-		if p.Basis != notice.Consent.Article() {
+		x.answer(process, &p)
+		if p.Basis != notice.Consent.Article() || p.State == Objected {
 			process["dpv:hasLegalBasis"] = []string{"eu-gdpr:A" + article(p.Basis)}
 		}
 		if x.purposes[p.ID].Profiling {
@@ -396,10 +402,16 @@ func derived(purpose, record string) string {
 func (x *export) statuses() map[string]any {
 	list := []map[string]any{}
 	for _, p := range x.entry.Purposes {
-		list = append(list, map[string]any{"dct:identifier": p.ID, "dpv:hasConsentStatus": dpvStatus(p.State), "dpv:hasLegalBasis": "eu-gdpr:A" + article(p.Basis)})
+		process := map[string]any{"dct:identifier": p.ID, "dpv:hasLegalBasis": "eu-gdpr:A" + article(p.Basis)}
+		x.answer(process, &p)
+		list = append(list, process)
+	}
+	kind := "dpv:ConsentRecord"
+	if !slices.ContainsFunc(x.entry.Purposes, func(p entryPurpose) bool { return p.State != Objected }) {
+		kind = "dpv:RightExerciseRecord"
 	}
 	return map[string]any{
-		"@context": dpvContext(), "@id": "urn:uuid:" + x.entry.ID, "@type": "dpv:ConsentRecord", "dct:identifier": x.entry.ID,
+		"@context": dpvContext(), "@id": "urn:uuid:" + x.entry.ID, "@type": kind, "dct:identifier": x.entry.ID,
 		"dct:created": x.entry.ServerTime, "dct:provenance": x.provenance(), "dpv:hasDataSubject": x.person(), "dpv:hasProcess": list,
 	}
 }
@@ -427,7 +439,7 @@ func (x *export) kantara() (any, error) {
 		purposes = append(purposes, one)
 	}
 	if len(purposes) == 0 {
-		return nil, fail.New(fail.Conflict, "A Kantara receipt can only say what was consented to, and this record says no to everything. Use the format %s.", FormatISO).WithCode("consent.export.nothing")
+		return nil, fail.New(fail.Conflict, "A Kantara receipt can only say what was consented to, and this record gives none. Use the format %s.", FormatDPV).WithCode("consent.export.nothing")
 	}
 	email := unstated
 	if strings.Contains(x.facts.Contact, "@") {

@@ -76,6 +76,26 @@ func lacks(v any, where string, shapes map[string]shape) (out []string) {
 var dpvStatuses = []string{"dpv:ConsentGiven", "dpv:RenewedConsentGiven", "dpv:ConsentUnknown", "dpv:ConsentRequested", "dpv:ConsentRequestDeferred",
 	"dpv:ConsentRefused", "dpv:ConsentWithdrawn", "dpv:ConsentRevoked", "dpv:ConsentExpired", "dpv:ConsentInvalidated"}
 
+// checkAnswer returns what a process lacks of what the person said: the status of a consent, or the right
+// that was exercised, and never both.
+func checkAnswer(process any) []string {
+	m, _ := process.(map[string]any)
+	if m["dpv:hasEntityInvolvement"] == nil {
+		return lacks(m, "process", map[string]shape{"dpv:hasConsentStatus": one(dpvStatuses...)})
+	}
+	out := lacks(m, "process", map[string]shape{"dpv:hasEntityInvolvement": one("dpv:ObjectingToProcess"), "dpv:hasOrganisationalMeasure": filled})
+	if m["dpv:hasConsentStatus"] != nil {
+		out = append(out, "an objection with the status of a consent")
+	}
+	measures, _ := m["dpv:hasOrganisationalMeasure"].([]any)
+	for _, exercised := range measures {
+		out = append(out, lacks(exercised, "right", map[string]shape{
+			"@type": one("dpv:RightExerciseActivity"), "dpv:hasRight": one("eu-gdpr:A21"), "dct:date": moment, "dpv:isImplementedByEntity": text,
+		})...)
+	}
+	return out
+}
+
 // checkISO returns what a consent record lacks of what ISO/IEC TS 27560 and the GDPR make mandatory.
 func checkISO(m map[string]any) []string {
 	out := lacks(m, "record", map[string]shape{
@@ -95,8 +115,9 @@ func checkISO(m map[string]any) []string {
 		out = append(out, lacks(p, "process", map[string]shape{
 			"dpv:hasPurpose": filled, "dpv:hasPersonalData": filled, "dpv:hasDataController": filled, "dpv:hasStorageCondition": filled,
 			"dpv:hasRecipient": filled, "dpv:hasLegalBasis": filled, "dpv:hasProcessing": filled, "dpv:hasDataSource": filled, "dpv:hasLocation": text,
-			"dct:date": moment, "dct:valid": duration, "dpv:isImplementedByEntity": text, "dpv:hasConsentStatus": one(dpvStatuses...),
+			"dct:date": moment, "dct:valid": duration, "dpv:isImplementedByEntity": text,
 		})...)
+		out = append(out, checkAnswer(p)...)
 		process := p.(map[string]any)
 		conditions := process["dpv:hasStorageCondition"].([]any)
 		if len(conditions) != 2 {
@@ -169,7 +190,7 @@ func TestL6_AnExportHasEveryMandatoryFieldOfItsStandard(t *testing.T) {
 				t.Errorf("%s: the receipt lacks %q", name, missing)
 			}
 			for _, p := range w.export(t, record, consent.FormatDPV)["dpv:hasProcess"].([]any) {
-				if missing := lacks(p, "process", map[string]shape{"dct:identifier": text, "dpv:hasConsentStatus": one(dpvStatuses...)}); len(missing) > 0 {
+				if missing := append(lacks(p, "process", map[string]shape{"dct:identifier": text}), checkAnswer(p)...); len(missing) > 0 {
 					t.Errorf("%s: the statuses lack %q", name, missing)
 				}
 			}
@@ -187,6 +208,39 @@ func TestL6_AnExportHasEveryMandatoryFieldOfItsStandard(t *testing.T) {
 			t.Errorf("a withdrawal as a Kantara receipt: %v", err)
 		}
 	})
+}
+
+// An objection is against another basis than consent: the person did not refuse what was never asked.
+func TestL6_AnObjectionIsExportedAsARightExercisedAndNotAsARefusedConsent(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	given := w.choose(t, nil, notice.Measure)
+	objected, err := w.ObjectFrom(t.Context(), w.tenant, consent.Withdrawal{Subject: given.Subject, Purposes: []string{notice.Support}, UI: consent.UI{Component: "form", Action: "save"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	iso, dpv := w.export(t, objected.RecordID, consent.FormatISO), w.export(t, objected.RecordID, consent.FormatDPV)
+	if missing := checkISO(iso); len(missing) > 0 {
+		t.Errorf("the record lacks %q", missing)
+	}
+	if dpv["@type"] != "dpv:RightExerciseRecord" {
+		t.Errorf("the record is a %v", dpv["@type"])
+	}
+	for name, m := range map[string]map[string]any{"iso": iso, "dpv": dpv} {
+		list, _ := m["dpv:hasProcess"].([]any)
+		if len(list) != 1 {
+			t.Fatalf("%s: %v", name, list)
+		}
+		process := list[0].(map[string]any)
+		if missing := checkAnswer(process); len(missing) > 0 || process["dpv:hasEntityInvolvement"] != "dpv:ObjectingToProcess" {
+			t.Errorf("%s: %v, lacks %q", name, process, missing)
+		}
+		if b, err := json.Marshal(process); err != nil || strings.Contains(string(b), "Consent") {
+			t.Errorf("%s speaks of consent: %s", name, b)
+		}
+	}
+	if _, err := w.Export(t.Context(), w.tenant, id.Subject{}, objected.RecordID, consent.FormatKantara, ""); !fail.Is(err, fail.Conflict) {
+		t.Errorf("an objection as a Kantara receipt: %v", err)
+	}
 }
 
 // The validator itself must find what is missing, or its silence means nothing.
