@@ -96,10 +96,17 @@ func (c *call) choose() error {
 	return c.reply(http.StatusCreated, answer(o))
 }
 
-func (c *call) withdraw() error { return c.takeBack(c.api.Consent.Withdraw) }
+// withdraw takes consent back. Whoever says why is not listened to: nobody has to, and nothing is kept
+// that nobody needs.
+func (c *call) withdraw() error {
+	return c.takeBack(func(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error) {
+		w.Reason = ""
+		return c.api.Consent.Withdraw(ctx, t, w)
+	})
+}
 
 // object takes an objection to purposes that rest on another basis than consent (Art. 21). It works
-// like a withdrawal, but must say to what.
+// like a withdrawal, but must say to what, and may say why: a reason weighs where grounds are weighed.
 func (c *call) object() error {
 	return c.takeBack(func(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error) {
 		if len(w.Purposes) == 0 {
@@ -117,6 +124,7 @@ func (c *call) takeBack(do func(context.Context, id.Tenant, consent.Withdrawal) 
 		Purposes   []string  `json:"purposes"`
 		UI         uiBody    `json:"ui"`
 		ClientTime time.Time `json:"client_time"`
+		Reason     string    `json:"reason"`
 	}
 	if err := c.decode(&body, plainText); err != nil {
 		return err
@@ -130,6 +138,7 @@ func (c *call) takeBack(do func(context.Context, id.Tenant, consent.Withdrawal) 
 	}
 	o, err := do(c.Context(), d.Tenant, consent.Withdrawal{
 		Deployment: d.ID, Visitor: body.Visitor, Purposes: body.Purposes, UI: body.UI.ui(), ClientTime: body.ClientTime,
+		Reason: body.Reason,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"probity/internal/consent"
+	"probity/internal/id"
 	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/store"
@@ -83,6 +85,19 @@ func TestAnObjectionToAnotherBasisIsRecorded(t *testing.T) {
 	s := h.do(t, "POST", "/probity/v1/consent/state", who+"}", "Origin", origin).want(t, 200)
 	if s.at("purposes.actions.status") != "Objected" {
 		t.Errorf("got %s", s.body)
+	}
+	why := `,"reason":"I am a journalist."` + ui
+	o := h.do(t, "POST", "/probity/v1/consent/object", who+`,"purposes":["support"]`+why, "Origin", origin).want(t, 200)
+	h.do(t, "POST", "/probity/v1/consent/object", who+`,"purposes":["support"],"reason":"`+strings.Repeat("x", consent.MaxReason+1)+`"`+ui, "Origin", origin).want(t, 400)
+	gone := h.do(t, "POST", "/probity/v1/consent/withdraw", who+`,"purposes":["measure"]`+why, "Origin", origin).want(t, 200)
+	receipt := h.do(t, "POST", "/probity/v1/consent/receipt", who+`,"record_id":"`+o.str(t, "record_id")+`"}`, "Origin", origin).want(t, 200)
+	subject, err := uuid.Parse(receipt.str(t, "entry.subject"))
+	if err != nil || strings.Contains(string(receipt.body), "journalist") {
+		t.Fatalf("the receipt: %s", receipt.body)
+	}
+	reasons, err := h.consent.Reasons(t.Context(), h.tenant, []id.Subject{id.Subject(subject)})
+	if err != nil || len(reasons) != 1 || reasons[uuid.MustParse(o.str(t, "record_id"))] != "I am a journalist." {
+		t.Errorf("kept are %q, %v; not kept may be why %s was taken back", reasons, err, gone.str(t, "record_id"))
 	}
 	stranger := strings.ReplaceAll(who, a.str(t, "visitor"), uuid.NewString())
 	if o := h.do(t, "POST", "/probity/v1/consent/object", stranger+`,"purposes":["actions"]`+ui, "Origin", origin).want(t, 200); o.at("record_id") != nil {
