@@ -134,7 +134,7 @@ func TestT7_OfTwoHundredPagesTheViewAndTheLastEventArrive(t *testing.T) {
 	const tabs, pages = 4, 50
 	s := newSite(t)
 	s.loader = snippet + fmt.Sprintf(`const real = window.fetch;
-		window.fetch = (...a) => { const r = real(...a); if (/config$/.test(a[0])) r.then((x) => x.clone().text()).then(() => setTimeout(leave, 20)); return r };
+		window.fetch = (...a) => { const r = real(...a); if (/config\?/.test(a[0])) r.then((x) => x.clone().text()).then(() => setTimeout(leave, 20)); return r };
 		const leave = () => {
 			const n = +(/walk.(\d+)/.exec(location.pathname) || [])[1];
 			if (n) ac('record', 'last_word', { n });
@@ -271,7 +271,7 @@ func TestW3_ARequestUnderWayIsAbortedByTheWithdrawal(t *testing.T) {
 	b.Before(`window.ends = []; const real = window.fetch; window.fetch = (...a) => { const r = real(...a); if (/events$/.test(a[0])) r.then(() => ends.push('answered'), (e) => ends.push(e.name)); return r }`)
 	b.choose("/", "accept")
 	b.events("page_viewed", 1)
-	b.Until("ends.length == 1")
+	b.Until("ends.length == 1 && document.querySelector('[data-privacy-choices=withdraw]')")
 	chromium.Call(b.Tab, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Latency: 20_000, DownloadThroughput: -1, UploadThroughput: -1}}})
 	b.Script(`ac('record', 'under_way'); await new Promise(r => setTimeout(r, 250)); document.querySelector('[data-privacy-choices=withdraw]').click()`)
 	b.Until("ends.length == 2")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"probity/e2e/chromium"
+	"probity/internal/notice"
 )
 
 // outside is the host of other tools. Each of its scripts notes on the page that it ran.
@@ -189,6 +190,76 @@ func TestS8_AWithdrawalEmptiesFramesDeletesKeysAndNamesWhatStillRuns(t *testing.
 	if got := o.asked(); len(got) > 0 {
 		t.Errorf("after the withdrawal the next page asked for %q", got)
 	}
+}
+
+// A script that ran can't be stopped. The visitor is told so where the page does not say it itself, and one press ends it.
+func TestS8_WhatRunsOnIsSaidInTheLanguageOfThePageAndEndsWithOnePress(t *testing.T) {
+	t.Parallel()
+	b, o := fresh(t), newOutside(t)
+	b.site.lang = "de"
+	b.site.onPage = tools(o)
+	b.site.strict(o, "probity")
+	b.Before(`window.violations = []; document.addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI))`)
+	b.choose("/", "accept")
+	b.Until("window.order?.includes('both')")
+	if n := chromium.Value[int](b.Tab, "document.querySelectorAll('.probity-still').length"); n != 0 {
+		t.Error("something is said to run on before anything was taken back")
+	}
+	if got := len(b.site.asked("/still.js")); got != 0 {
+		t.Errorf("who takes nothing back fetched what says so %d times", got)
+	}
+	b.Press("[data-privacy-choices=withdraw]")
+	b.Visible("[data-probity=reload]")
+	words, _ := notice.DefaultLabels("de")
+	if got, want := chromium.Value[string](b.Tab, "[...document.querySelector('.probity-still').children].map((e) => e.textContent).join(' ')"), words.Still+" "+words.Reload; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	if got := chromium.Value[string](b.Tab, "document.querySelector('.probity-still').lang + ' ' + document.querySelector('.probity-still').getAttribute('role')"); got != "de status" {
+		t.Errorf("language and role are %q", got)
+	}
+	b.Script("window.stale = true")
+	b.Press("[data-probity=reload]")
+	b.Until("!window.stale && document.readyState == 'complete'")
+	b.Until("document.querySelector('.probity-blocked button')")
+	b.calm()
+	if chromium.Value[bool](b.Tab, "!!window.order || !!document.querySelector('.probity-still')") {
+		t.Error("after the page was loaded anew a tool ran, or is still said to")
+	}
+	if got := chromium.Value[[]string](b.Tab, "violations"); len(got) > 0 {
+		t.Errorf("the policy stopped %q", got)
+	}
+}
+
+func TestS8_APageThatSaysItselfWhatRunsOnIsNotSpokenOver(t *testing.T) {
+	t.Parallel()
+	b, o := fresh(t), newOutside(t)
+	b.site.onPage = tools(o)
+	b.site.strict(o, "probity")
+	b.Before(`addEventListener('probity-still-running', (e) => { e.preventDefault(); window.told = true }, true)`)
+	b.choose("/", "accept")
+	b.Until("window.order?.includes('both')")
+	b.Press("[data-privacy-choices=withdraw]")
+	b.Until("window.told")
+	b.calm()
+	if chromium.Value[bool](b.Tab, "!!document.querySelector('.probity-still')") {
+		t.Error("it is said twice")
+	}
+}
+
+// What is granted again runs rightly: nothing needs a reload any more.
+func TestS8_WhatIsGrantedAgainIsNoLongerSaidToRunOn(t *testing.T) {
+	t.Parallel()
+	b, o := fresh(t), newOutside(t)
+	b.site.onPage = tools(o)
+	b.site.strict(o, "probity")
+	b.choose("/", "accept")
+	b.Until("window.order?.includes('both')")
+	b.Press("[data-privacy-choices=withdraw]")
+	b.Visible("[data-probity=reload]")
+	b.Press("body > [data-privacy-choices='']")
+	b.banner()
+	b.Press("[data-probity=accept]")
+	b.Until("!document.querySelector('.probity-still')")
 }
 
 func TestS8_WhatIsInsertedLaterWaitsAndRunsToo(t *testing.T) {

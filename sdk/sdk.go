@@ -4,14 +4,15 @@
 //   - ac.js, the gate, runs on every page and remembers nothing;
 //   - banner.js and banner.css ask for a choice, show it and take it back; they are fetched when a
 //     choice is missing or the visitor opens the privacy choices;
-//   - tracker.js is fetched after a grant that includes measuring, never before;
+//   - tracker.js is fetched after a grant that includes measuring, never before, and out.js with it: the control
+//     that takes everything back in one click;
 //   - held.js is fetched when a visitor keeps a receipt or objects, or the server refuses what the
 //     device thought was granted;
 //   - age.js is fetched where an age has to be asked for before anything is granted;
 //   - probity.js is a module that loads the gate, for who imports rather than writes a tag; the npm
 //     package in this folder holds the same file;
-//   - others.js and placeholder.js keep other tools of the site waiting, where a page has any, and google.js tells
-//     Google what was chosen, where the deployment wants it;
+//   - others.js and placeholder.js keep other tools of the site waiting, where a page has any, still.js says which
+//     run on after a withdrawal, and google.js tells Google what was chosen, where the deployment wants it;
 //   - offer.js and offer.css are fetched when there is an offer to show.
 //
 // The sources are TypeScript under src; `go generate ./sdk` bundles them into dist, which is committed.

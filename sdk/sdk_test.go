@@ -62,6 +62,8 @@ func TestB34_T9_EachFileStaysWithinItsBudget(t *testing.T) {
 		{"F8 the question for an age", 2048, [][]byte{file(t, "age.js")}},
 		{"S8 other tools", 2048, [][]byte{file(t, "others.js")}},
 		{"S8 the place of a frame", 2048, [][]byte{file(t, "placeholder.js")}},
+		{"S8 what runs on", 1024, [][]byte{file(t, "still.js")}},
+		{"W1 the way out", 512, [][]byte{file(t, "out.js")}},
 		{"G5 Google", 512, [][]byte{file(t, "google.js")}},
 		{"offer and its style", 3072, [][]byte{file(t, "offer.js"), file(t, "offer.css")}},
 	} {

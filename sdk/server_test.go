@@ -144,7 +144,7 @@ func (d *desk) config(lang string) map[string]any {
 	if !ok {
 		words, _ = notice.DefaultLabels("en")
 	}
-	out := map[string]any{"query_keys": []string{"utm_*", "page"}, "search_keys": []string{"q"}, "purposes": n.Purposes, "blocked": words.Blocked, "allow": words.Allow}
+	out := map[string]any{"query_keys": []string{"utm_*", "page"}, "search_keys": []string{"q"}, "purposes": n.Purposes, "blocked": words.Blocked, "allow": words.Allow, "still": words.Still, "reload": words.Reload, "withdraw_all": words.WithdrawAll, "language": lang}
 	if d.google != nil {
 		out["consent_mode"] = d.google
 	}

@@ -237,3 +237,16 @@ func offline(t *testing.T, b *tab) {
 	b.Until("!document.cookie")
 	b.Holds("local probity_choice")
 }
+
+func TestTheControlThatTakesEverythingBackSpeaksTheLanguageOfThePage(t *testing.T) {
+	t.Parallel()
+	for lang, want := range map[string]string{"de": "Alles widerrufen", "en": "Withdraw all"} {
+		b := fresh(t)
+		b.site.lang = lang
+		b.choose("/", "accept")
+		b.Visible("[data-privacy-choices=withdraw]")
+		if got := chromium.Value[string](b.Tab, "document.querySelector('[data-privacy-choices=withdraw]').textContent"); got != want {
+			t.Errorf("in %s it says %q, want %q", lang, got, want)
+		}
+	}
+}

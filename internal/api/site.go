@@ -170,6 +170,9 @@ func (c *call) deploymentConfig() error {
 		Withdraw   string    `json:"withdraw_all"` // the label of the control that takes everything back
 		Blocked    string    `json:"blocked"`      // in place of a frame that waits
 		Allow      string    `json:"allow"`        // the label of the control that grants its purpose
+		Still      string    `json:"still"`        // what is said where scripts of other tools outlive a withdrawal
+		Reload     string    `json:"reload"`       // the label of the control that loads the page anew then
+		Language   string    `json:"language"`     // of these words
 
 		ConsentMode map[string]string `json:"consent_mode,omitempty"` // Google's kinds of consent, and the purposes that stand for them
 	}{
@@ -177,7 +180,8 @@ func (c *call) deploymentConfig() error {
 		Idle: sessionIdleSeconds, ChoiceDays: int(consent.Validity.Hours() / 24),
 		QueryKeys: policy.QueryKeys, SearchKeys: policy.SearchKeys, PrivacyURL: c.api.Options.PrivacyURL,
 		HonourDNT: d.HonourDNT, Withdraw: n.Labels.WithdrawAll,
-		Blocked: n.Labels.Blocked, Allow: n.Labels.Allow, ConsentMode: d.ConsentMode,
+		Blocked: n.Labels.Blocked, Allow: n.Labels.Allow, Still: n.Labels.Still, Reload: n.Labels.Reload, Language: n.Language,
+		ConsentMode: d.ConsentMode,
 	}
 	for _, p := range list {
 		text := p.Texts[n.Language]

@@ -149,7 +149,7 @@ func TestANoticeHasTheWireFormatOfTheBanner(t *testing.T) {
 		t.Errorf("the members are %v", names)
 	}
 	labels := slices.Sorted(maps.Keys(got["labels"].(map[string]any)))
-	if strings.Join(labels, " ") != "accept allow back blocked close current details dnt failed gpc interest manage object off on receipt reject save saved settings withdraw_all" {
+	if strings.Join(labels, " ") != "accept allow back blocked close current details dnt failed gpc interest manage object off on receipt reject reload save saved settings still withdraw_all" {
 		t.Errorf("the labels are %v", labels)
 	}
 }

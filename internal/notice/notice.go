@@ -117,12 +117,14 @@ type Labels struct {
 	Object      string `json:"object"`            // objects to such a purpose (Art. 21)
 	Blocked     string `json:"blocked,omitempty"` // in place of content that waits for consent; {site} and {purpose} are filled in by the page
 	Allow       string `json:"allow,omitempty"`   // grants that purpose and loads the content
+	Still       string `json:"still,omitempty"`   // after a withdrawal: scripts of other tools run until the page is loaded anew
+	Reload      string `json:"reload,omitempty"`  // loads the page anew
 }
 
 // ForBanner returns the labels without those that the banner never shows, to spare every visitor their
 // bytes.
 func (l Labels) ForBanner() Labels {
-	l.Blocked, l.Allow, l.DNT = "", "", ""
+	l.Blocked, l.Allow, l.Still, l.Reload, l.DNT = "", "", "", "", ""
 	return l
 }
 
@@ -132,14 +134,14 @@ func (l Labels) ByName() map[string]string {
 		"accept": l.Accept, "reject": l.Reject, "settings": l.Settings, "save": l.Save, "back": l.Back, "on": l.On, "off": l.Off,
 		"close": l.Close, "saved": l.Saved, "failed": l.Failed, "manage": l.Manage, "withdraw_all": l.WithdrawAll, "current": l.Current,
 		"details": l.Details, "receipt": l.Receipt, "gpc": l.GPC, "dnt": l.DNT, "interest": l.Interest, "object": l.Object,
-		"blocked": l.Blocked, "allow": l.Allow,
+		"blocked": l.Blocked, "allow": l.Allow, "still": l.Still, "reload": l.Reload,
 	}
 }
 
 // LabelNames returns the wire names of the labels in the order people meet them.
 func LabelNames() []string {
 	return []string{"accept", "reject", "settings", "save", "back", "on", "off", "close", "details", "manage", "withdraw_all", "current",
-		"saved", "failed", "receipt", "gpc", "dnt", "interest", "object", "blocked", "allow"}
+		"saved", "failed", "receipt", "gpc", "dnt", "interest", "object", "blocked", "allow", "still", "reload"}
 }
 
 // Set sets a label by its wire name and tells whether there is one of that name.
@@ -148,7 +150,7 @@ func (l *Labels) Set(name, text string) bool {
 		"accept": &l.Accept, "reject": &l.Reject, "settings": &l.Settings, "save": &l.Save, "back": &l.Back, "on": &l.On, "off": &l.Off,
 		"close": &l.Close, "saved": &l.Saved, "failed": &l.Failed, "manage": &l.Manage, "withdraw_all": &l.WithdrawAll, "current": &l.Current,
 		"details": &l.Details, "receipt": &l.Receipt, "gpc": &l.GPC, "dnt": &l.DNT, "interest": &l.Interest, "object": &l.Object,
-		"blocked": &l.Blocked, "allow": &l.Allow,
+		"blocked": &l.Blocked, "allow": &l.Allow, "still": &l.Still, "reload": &l.Reload,
 	} {
 		if known == name {
 			*field = text

@@ -21,6 +21,8 @@ var bundles = [...]struct {
 	{"offer.ts", api.FormatESModule},
 	{"others.ts", api.FormatESModule},
 	{"placeholder.ts", api.FormatESModule},
+	{"still.ts", api.FormatESModule},
+	{"out.ts", api.FormatESModule},
 	{"google.ts", api.FormatESModule},
 	{"held.ts", api.FormatESModule},
 	{"age.ts", api.FormatESModule},

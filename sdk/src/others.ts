@@ -63,7 +63,11 @@ const look = (): void => {
       if (!allowed(wants(tool))) clear(tool.dataset['keys']!)
   const still = [...ran].filter((s) => !allowed(wants(s))).map((s) => s.dataset['name'] || s.src || wants(s).join())
   // Once for each change: the page may well add words to itself when it hears of it, which brings us here again.
-  if (named != (named = still.join(' ')) && named) document.dispatchEvent(new CustomEvent('probity-still-running', { detail: still }))
+  if (named != (named = still.join(' '))) {
+    // A page that says it in its own words keeps us from saying it too.
+    const say = !!named && document.dispatchEvent(new CustomEvent('probity-still-running', { detail: still, cancelable: true }))
+    import(page.base_ + '/probity/sdk/v1/still.js').then((m: typeof import('./still')) => m.default(config!, say))
+  }
   if (!busy) scripts()
 }
 

@@ -7,6 +7,13 @@ export interface Config {
   /** In place of a frame that waits, with {site} and {purpose}. */
   blocked?: string
   allow?: string
+  /** Said where scripts of other tools outlive a withdrawal, and the label of what loads the page anew then. */
+  still?: string
+  reload?: string
+  /** The label of the control that takes everything back. */
+  withdraw_all?: string
+  /** The language of these words. */
+  language?: string
   /** What Google calls a kind of consent, and the purpose that stands for it here. */
   consent_mode?: Record<string, string>
 }

@@ -6,6 +6,7 @@ import { listen } from './listen'
 import { live } from './live'
 import { type Keys, mask, minimise } from './minimise'
 import { type Event, queue } from './queue'
+import { type Config, language } from './settings'
 import { ask } from './wire'
 
 // The tracker. It is fetched only after a grant that includes measuring, and asks for each call
@@ -55,17 +56,18 @@ const start = async (page: Page): Promise<void> => {
     purposes = (localStorage['probity_choice'] || '').split(/[.,]/)
     if (!allowed('measure') || !document.cookie.includes(id)) stop()
   }
+  const load = <T>(name: string): Promise<T> => import(page.base_ + '/probity/sdk/v1/' + name + '.js') as Promise<T>
   /** The server allows less than the device believes: the banner's file puts the device right. */
-  const mend = (command: string): unknown => import(page.base_ + '/probity/sdk/v1/banner.js').then((p: Part) => p.default(page, command))
+  const mend = (command: string): unknown => load<Part>('banner').then((p) => p.default(page, command))
   page.stop_ = stop
   running = channel.onmessage = look
   look()
   // A page that comes back from the history is told first that it is visible: before the live stream opens again.
   listen(signal, 'storage visibilitychange pageshow', look)
-  offerWayOut(signal)
 
-  const keys = (await ask(page, '/probity/v1/deployments/' + page.id_ + '/config', undefined, signal).then((r) => r.json(), () => ({}))) as Keys
+  const config = (await ask(page, '/probity/v1/deployments/' + page.id_ + '/config?lang=' + language, undefined, signal).then((r) => r.json(), () => ({}))) as Keys & Config
   if (signal.aborted) return
+  load<typeof import('./out')>('out').then((p) => p.default(config, signal))
 
   // The browser's own way to a random UUID that also works on a page that was not loaded securely.
   const visit = URL.createObjectURL(new Blob()).slice(-36)
@@ -90,7 +92,7 @@ const start = async (page: Page): Promise<void> => {
     if (!allowed(purpose)) return REFUSED
     const traits = scalars(event.traits)
     if (allowed('identity')) for (const m of [...mapping, ...(mapper || [])]) traits[m.traitName] ??= value(m.fieldName)
-    last = { seq: ++seq, at: new Date().toISOString(), title: mask(document.title), ...minimise(location.href, keys), ...event, attributes: scalars(event.attributes), traits: scalars(traits) }
+    last = { seq: ++seq, at: new Date().toISOString(), title: mask(document.title), ...minimise(location.href, config), ...event, attributes: scalars(event.attributes), traits: scalars(traits) }
     events.add_(last)
     return
   }
@@ -100,13 +102,13 @@ const start = async (page: Page): Promise<void> => {
   const pageview = (given?: Options): string | undefined => {
     const o = given || {}
     const href = o.location || o.pageLocation || location.href
-    const address = minimise(href, keys)
+    const address = minimise(href, config)
     const now = address.url + new URL(href, location.href).hash
     const own = { title: mask(o.title || o.pageTitle || document.title), attributes: scalars(o.customAttributes) }
     // The page was counted already: what there is to add belongs to that event, if it still waits.
     if (now == here) return void (given && last?.name == 'page_viewed' && Object.assign(last, own))
     here = now
-    const referrer = before && minimise(before, keys).url
+    const referrer = before && minimise(before, config).url
     before = href
     return add('measure', { name: 'page_viewed', ...address, referrer, ...own }, o.traitsMapper)
   }
@@ -174,20 +176,4 @@ const start = async (page: Page): Promise<void> => {
       pageview()
     }
   })
-}
-
-/**
- * Beside the gate's own control: one that takes everything back in one click, as many as it took to give it.
- * Pages that bring their own control, for example in another language, bring this one too.
- */
-const offerWayOut = (signal: AbortSignal): void => {
-  const control = document.querySelector<HTMLElement>('body>[data-privacy-choices=""]')
-  if (control) {
-    const out = control.cloneNode() as HTMLElement
-    out.dataset['privacyChoices'] = 'withdraw'
-    out.textContent = 'Withdraw all'
-    out.style.left = control.offsetWidth + 'px'
-    control.after(out)
-    signal.addEventListener('abort', () => out.remove())
-  }
 }

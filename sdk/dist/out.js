@@ -1,0 +1,1 @@
+var a=(r,o)=>{let e=document.querySelector('body>[data-privacy-choices=""]');if(!e||o.aborted)return;let t=e.cloneNode();t.dataset.privacyChoices="withdraw",t.textContent=r.withdraw_all||"Withdraw all",t.style.left=e.offsetWidth+"px",e.after(t),o.addEventListener("abort",()=>t.remove())};export{a as default};
