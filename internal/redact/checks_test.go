@@ -43,6 +43,10 @@ func TestNationalIdentifiersAreFoundAndWrongCheckDigitsAreNot(t *testing.T) {
 		{"EMŠO %", "0101006500006", siEMSO},
 		{"My NHS number is %", "943 476 5919", ukNHS},
 		{"National Insurance: %", "AB 12 34 56 C", ukNINO},
+		{"AFM: %", "094259216", grAFM},
+		{"AMKA %", "01013099997", grAMKA},
+		{"fødselsnummer (FNR) %", "15108695088", noFNR},
+		{"my tax number (TIC) is %", "10259033P", cyTIC},
 		{"Social Security Number %", "123-45-6789", usSSN},
 		{"ITIN %", "912-70-1234", usITIN},
 	} {

@@ -82,7 +82,7 @@ func newDictionary(languages []string) dictionary {
 var everywhere = map[meaning]string{
 	aPhone:    "tel phone mobile fax sms whatsapp signal telegram",
 	aCard:     "visa mastercard amex maestro mastercards cc",
-	aNational: "pesel bsn nif dni cnp oib egn nhs nino insee nir steuer idnr svnr taj afm amka ppsn pps cpr hetu emso nip personnummer isikukood asmens nrn niss cprnr",
+	aNational: "pesel bsn nif dni cnp oib egn nhs nino insee nir steuer idnr svnr taj afm amka ppsn pps cpr hetu emso nip personnummer isikukood asmens nrn niss cprnr fnr fødselsnummer henkilötunnus personas kods rodné číslo jmbg tic αμκα αφμ егн adóazonosító matricule",
 	aSSN:      "ssn ssns",
 	aVersion:  "version v ver release firmware build kernel",
 	aSite:     "www website homepage web url ip ipv4 ipv6 host dns ping server",
