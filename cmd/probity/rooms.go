@@ -257,8 +257,11 @@ func (r *rooms) controller(ctx context.Context, t id.Tenant) (rights.Controller,
 	}
 	c := rights.Controller{Name: o.Name, Location: time.UTC}
 	for _, p := range purposes {
-		text := p.Texts["en"]
-		c.Purposes = append(c.Purposes, rights.Purpose{ID: p.ID, Title: text.Title, Description: text.Description, Basis: string(p.Basis)})
+		text, texts := p.Texts["en"], map[string]rights.PurposeText{}
+		for language, one := range p.Texts {
+			texts[language] = rights.PurposeText{Title: one.Title, Description: one.Description}
+		}
+		c.Purposes = append(c.Purposes, rights.Purpose{ID: p.ID, Title: text.Title, Description: text.Description, Basis: string(p.Basis), Texts: texts})
 	}
 	return c, nil
 }

@@ -72,6 +72,7 @@ func (c *call) addRequest() error {
 		Replacements []genesys.ReplacementTerm `json:"replacements"`
 		Channel      string                    `json:"channel"`
 		Received     time.Time                 `json:"received_at"`
+		Language     string                    `json:"language"`
 	}
 	if err := c.decode(&body); err != nil {
 		return err
@@ -85,6 +86,7 @@ func (c *call) addRequest() error {
 	wire := genesys.GDPRRequestBody{ReplacementTerms: body.Replacements, Subject: body.Subject}
 	q, _ := wire.ToRequest()
 	q.Type, q.Channel, q.ReceivedAt = body.Type, body.Channel, body.Received
+	q.Language = body.Language
 	q.CreatedBy = rights.Actor{Kind: "client", ID: c.who.UID}
 	made, err := c.api.Rights.Submit(c.Context(), c.who.Tenant, q)
 	if err != nil {

@@ -336,7 +336,7 @@ func (r *Room) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 	}
 	return []rights.Section{{
 		File: "downstream/told", Title: "Whom we told to stop",
-		About: "When you took something back, the organisation's other systems were told; this is how that went.", Data: all,
+		About: "When you took something back, the organisation's other systems were told; this is how that went.", Origin: rights.Recorded, Basis: "legal_obligation", Data: all,
 	}}, nil
 }
 

@@ -224,7 +224,7 @@ func (v *visit) submit(q rights.Request) error {
 		return v.stranger()
 	}
 	q.Who = rights.Who{Subjects: []id.Subject{v.subject}}
-	q.Channel = "privacy-centre"
+	q.Channel, q.Language = "privacy-centre", v.lang
 	q.CreatedBy = rights.Actor{Kind: "subject"}
 	made, err := v.Rights.Submit(v.r.Context(), v.Tenant, q)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestAnAccessPackageHoldsEverything(t *testing.T) {
 
 		t.Run("the manifest lists every file with its hash", func(t *testing.T) {
 			var m struct {
-				Files []struct{ Name, SHA256 string }
+				Files []struct{ Path, SHA256 string }
 			}
 			if err := json.Unmarshal(files["manifest.json"], &m); err != nil {
 				t.Fatal(err)
@@ -83,8 +83,8 @@ func TestAnAccessPackageHoldsEverything(t *testing.T) {
 				t.Errorf("%d of %d files are listed", len(m.Files), len(files)-1)
 			}
 			for _, f := range m.Files {
-				if sum := sha256.Sum256(files[f.Name]); hex.EncodeToString(sum[:]) != f.SHA256 {
-					t.Errorf("%s has another hash", f.Name)
+				if sum := sha256.Sum256(files[f.Path]); hex.EncodeToString(sum[:]) != f.SHA256 {
+					t.Errorf("%s has another hash", f.Path)
 				}
 			}
 		})

@@ -36,13 +36,26 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 		return err
 	}
 	now := r.Clock.Now()
-	sections, report, err := r.gather(ctx, j.tenant, j.work.Subjects, j.typ)
+	sections, report, err := r.gather(ctx, j.tenant, j.work.Subjects, j.typ, controller.Purposes)
 	if err != nil {
 		return err
 	}
-	file, err := buildPackage(packageInput{
+	own, err := r.ownIdentities(ctx, j)
+	if err != nil {
+		return err
+	}
+	before, err := r.copiesBefore(ctx, j)
+	if err != nil {
+		return err
+	}
+	language, err := r.language(ctx, j)
+	if err != nil {
+		return err
+	}
+	file, masked, err := buildPackage(packageInput{
 		Request: j.id, Type: j.typ, Received: j.received, Made: now,
 		Controller: controller, Sections: sections, Matched: j.report.Matched,
+		Language: language, Who: j.content.Who, Subjects: j.work.Subjects, Own: own, Before: before,
 	})
 	if err != nil {
 		return err
@@ -55,9 +68,13 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	sum := sha256.Sum256(file)
 	name := "results-" + j.id.String() + "-" + strings.ReplaceAll(now.UTC().Format("2006-01-02T15:04:05.000Z"), ":", "_") + ".zip"
 	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
-		j.report.Stores = report
+		j.report.Stores, j.report.Decisions = report, nil
+		j.report.Masked, j.report.Copies = masked, len(before)+1
 		if !j.report.Matched {
 			j.report.Decisions = []string{"Nothing is held under these identifiers."}
+		}
+		if len(before) > 0 {
+			j.report.Decisions = append(j.report.Decisions, fmt.Sprintf("This is copy %d for this person; the first one is free, for a further one a reasonable fee may be asked (Art. 15(3)).", len(before)+1))
 		}
 		_, err := tx.Exec(ctx, `
 			INSERT INTO rights_package (tenant_id, id, request_id, data_key, name, size, sha256, made_at, expires_at, downloads)
@@ -77,8 +94,58 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	})
 }
 
+// copiesBefore returns when earlier copies of the same kind were made for the person.
+func (r *Room) copiesBefore(ctx context.Context, j *job) ([]time.Time, error) {
+	earlier, err := r.OfSubjects(ctx, j.tenant, j.work.Subjects)
+	var made []time.Time
+	for _, q := range earlier {
+		if q.ID != j.id && q.Type == j.typ && q.State == Verified {
+			made = append(made, q.FinishedAt)
+		}
+	}
+	slices.SortFunc(made, time.Time.Compare)
+	return made, err
+}
+
+// ownIdentities returns what is known to be the person's own: what the request named, and what is held
+// of them.
+func (r *Room) ownIdentities(ctx context.Context, j *job) ([]identifier, error) {
+	all := j.content.Who.identifiers()
+	for _, s := range j.work.Subjects {
+		held, err := r.People.Identities(ctx, j.tenant, s)
+		if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range held {
+			if one := (identifier{i.Kind, i.Value}); !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	return all, nil
+}
+
+// language returns the language to answer in: the one the request asks for, or else that in which the
+// person was last asked something.
+func (r *Room) language(ctx context.Context, j *job) (string, error) {
+	if j.content.Language != "" {
+		return j.content.Language, nil
+	}
+	for _, s := range r.Stores {
+		if speaker, ok := s.(Speaker); ok {
+			if l, err := speaker.Language(ctx, j.tenant, j.work.Subjects); l != "" || err != nil {
+				return l, err
+			}
+		}
+	}
+	return "en", nil
+}
+
 // gather asks every store for what it holds.
-func (r *Room) gather(ctx context.Context, t id.Tenant, subjects []id.Subject, typ Type) ([]Section, []StoreReport, error) {
+func (r *Room) gather(ctx context.Context, t id.Tenant, subjects []id.Subject, typ Type, purposes []Purpose) ([]Section, []StoreReport, error) {
 	var all []Section
 	var report []StoreReport
 	for _, s := range r.Stores {
@@ -88,11 +155,11 @@ func (r *Room) gather(ctx context.Context, t id.Tenant, subjects []id.Subject, t
 		}
 		counts := []Count{}
 		for _, section := range sections {
-			if typ == Portability && !section.Provided {
+			if typ == Portability && !makePortable(&section, purposes) {
 				continue
 			}
 			all = append(all, section)
-			counts = append(counts, Count{section.File, records(section.Data)})
+			counts = append(counts, Count{section.File, records(section.Data) + int64(len(section.Each))})
 		}
 		report = append(report, StoreReport{Store: s.Name(), Did: "exported", Counts: counts})
 	}
@@ -117,8 +184,28 @@ func (r *Room) Held(ctx context.Context, t id.Tenant, subjects ...id.Subject) ([
 	if err != nil {
 		return nil, err
 	}
-	sections, _, err := r.gather(ctx, t, subjects, Access)
-	return sections, err
+	sections, _, err := r.gather(ctx, t, subjects, Access, nil)
+	// What is the same once more for other programs is for files only.
+	return slices.DeleteFunc(sections, func(s Section) bool { return s.Each != nil }), err
+}
+
+// makePortable leaves in a section what the person can take elsewhere, and tells whether that is any:
+// what they gave or what was observed of them, held on consent or a contract (Art. 20(1) GDPR).
+func makePortable(s *Section, purposes []Purpose) bool {
+	if !s.Provided || s.FileOnly {
+		return false
+	}
+	if data, ok := s.Data.(interface{ portable() (any, string) }); ok {
+		s.Data, s.Basis = data.portable()
+		if s.Basis == "" {
+			s.Basis = "consent"
+		}
+	}
+	basis := s.Basis
+	if basis == "" {
+		basis = basisOf(purposes, s.Purpose)
+	}
+	return portableBasis(basis)
 }
 
 // ownSection is what rights itself holds: that requests were made, and who downloaded packages
@@ -168,8 +255,8 @@ func (r *Room) ownSection(ctx context.Context, t id.Tenant, subjects []id.Subjec
 	}
 	return Section{
 		File: "rights/requests", Title: "Your earlier requests",
-		About: "Requests about your data, and who downloaded the files made for them.",
-		Data:  list,
+		About:  "Requests about your data, and who downloaded the files made for them.",
+		Origin: Recorded, Basis: "legal_obligation", Data: list,
 	}, err
 }
 

@@ -122,6 +122,7 @@ type Request struct {
 	Who          Who      // empty after a completed erasure, and when it can't be opened any more
 	Identifiers  []string // kinds of identifiers that Who held, such as "email"; stays after an erasure
 	Replacements []ReplacementTerm
+	Language     string // that the answer is written in, such as "de"; empty: that of the person's last choice
 	Channel      string // "api", "privacy-centre", "console", "letter", …
 	CreatedBy    Actor
 	ReceivedAt   time.Time // when it reached the controller: the clock of Art. 12(3) starts here
@@ -145,6 +146,8 @@ type Report struct {
 	Residue   []Count       `json:"residue,omitempty"` // what verification still found; empty when all is well
 	Horizon   string        `json:"horizon,omitempty"` // after this date backups hold no key that opens the data
 	Decisions []string      `json:"decisions,omitempty"`
+	Masked    int           `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
+	Copies    int           `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
 }
 
 // StoreReport is what happened in one store.
@@ -222,12 +225,16 @@ func (r *Request) Validate() error {
 			return fail.Field("replacementTerms", "a value is at most %d bytes long", maxValue)
 		}
 	}
+	if len(r.Language) > maxLanguage {
+		return fail.Field("language", "a language is a tag such as de or pt-BR")
+	}
 	return r.Who.validate()
 }
 
 const (
-	maxValue  = 1024 // bytes of one identifier
-	maxValues = 100  // e-mail addresses, phone numbers or addresses in one request
+	maxValue    = 1024 // bytes of one identifier
+	maxLanguage = 35   // bytes of a language tag
+	maxValues   = 100  // e-mail addresses, phone numbers or addresses in one request
 )
 
 func (w *Who) validate() error {

@@ -10,6 +10,7 @@ package rights
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -104,8 +105,48 @@ type Section struct {
 	// Provided tells that the person gave the data or it was observed of them, as opposed to
 	// derived (scores, segments). Only such data belongs into a portability package (WP 242 rev. 01).
 	Provided bool
-	FileOnly bool // the page for people names the file and does not show it
-	Data     any  // marshals to JSON
+	Origin   string // one of the origins; empty: observed if Provided, else derived
+	// Basis is what the data is held on, such as "legal_obligation". Empty: the basis of Purpose, and
+	// without one that of all purposes of the organisation.
+	Basis    string
+	Purpose  string // that the data is held for, if it is one
+	FileOnly bool   // the page for people names the file and does not show it; nothing in it is masked
+	Rows     bool   // rows of a database: only free text in them is masked, whose each field is was decided before
+	Data     any    // marshals to JSON
+	// Each is the data once more as many small files, service!name.json each, for readers that expect
+	// them so. The service is File, and Data is nil.
+	Each []Entry
+}
+
+// Entry is one of the files of a Section that has many.
+type Entry struct {
+	Name string
+	Data any // marshals to JSON
+}
+
+// Origins of data.
+const (
+	FromPerson  = "provided" // the person gave it
+	Observed    = "observed" // seen of what the person did
+	Derived     = "derived"  // worked out from the rest
+	Recorded    = "recorded" // a note about what was done with the data
+	FromOthers  = "external" // stands in another database of the organisation
+	MadeForThis = "made"     // made for the answer to this request
+)
+
+// Speaker is a Store that knows which language a person reads.
+type Speaker interface {
+	Store
+	// Language returns a language tag such as "de", or "" if it is not known.
+	Language(ctx context.Context, t id.Tenant, subjects []id.Subject) (string, error)
+}
+
+// SharedRow is a row of a database that belongs to others too, or to others alone.
+type SharedRow struct {
+	Collection string          `json:"collection"`
+	Key        json.RawMessage `json:"key"`
+	Owners     int             `json:"owners"`
+	Withheld   []string        `json:"withheld"` // fields that were left out
 }
 
 // Models retrains what was learnt from people. *predict.Room satisfies it through an adapter.
@@ -134,7 +175,11 @@ type Controller struct {
 // Purpose is why data is processed, for the information of Art. 15(1)(a).
 type Purpose struct {
 	ID, Title, Description, Basis string
+	Texts                         map[string]PurposeText // by language; Title and Description stand where one is missing
 }
+
+// PurposeText is how a purpose is called and described in one language.
+type PurposeText struct{ Title, Description string }
 
 // Deps are the rooms and engines that rights works with. Models, Bus and Logger may be nil.
 type Deps struct {

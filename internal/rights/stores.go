@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -50,7 +51,7 @@ func (s identities) Export(ctx context.Context, t id.Tenant, subjects []id.Subje
 	return []Section{{
 		File: "identities/identifiers", Title: "How you are recognised",
 		About:    "Browser cookies, e-mail addresses, phone numbers and customer numbers that are kept for you, and since when.",
-		Provided: true, Data: list,
+		Provided: true, Origin: FromPerson, Purpose: "identity", Data: list,
 	}}, nil
 }
 
@@ -138,11 +139,11 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 	sections := []Section{
 		{
 			File: "consent/state", Title: "What you agree to at present",
-			About: "For each browser or device and each purpose.", Provided: true, Data: states,
+			About: "For each browser or device and each purpose.", Provided: true, Origin: FromPerson, Basis: "legal_obligation", Data: states,
 		},
 		{
 			File: "consent/history", Title: "Your choices so far",
-			About: "Each time you agreed, refused, withdrew or objected, and which text you were shown.", Provided: true, Data: list,
+			About: "Each time you agreed, refused, withdrew or objected, and which text you were shown.", Provided: true, Origin: FromPerson, Basis: "legal_obligation", Data: list,
 		},
 	}
 	pending, err := s.room.Pending(ctx, t, subjects)
@@ -163,7 +164,7 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		}
 		sections = append(sections, Section{
 			File: "consent/asked", Title: "Letters that ask you to confirm",
-			About: "The address was entered on the site. Without an answer it is deleted by the time given.", Provided: true, Data: list,
+			About: "The address was entered on the site. Without an answer it is deleted by the time given.", Provided: true, Origin: FromPerson, Basis: "consent", Data: list,
 		})
 	}
 	if len(records) > 0 {
@@ -173,11 +174,27 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		}
 		sections = append(sections, Section{
 			File: "consent/receipts", Title: "Proofs of your choices",
-			About: "Signed receipts with the exact text you were shown. The program probity checks them without asking us: probity verify FILE.",
-			Data:  proofs, FileOnly: true,
+			About:  "Signed receipts with the exact text you were shown. The program probity checks them without asking us: probity verify FILE.",
+			Origin: Recorded, Basis: "legal_obligation", Data: proofs, FileOnly: true,
 		})
 	}
 	return sections, nil
+}
+
+// Language implements Speaker: the language of the notice that the person answered last.
+func (s choices) Language(ctx context.Context, t id.Tenant, subjects []id.Subject) (string, error) {
+	records, err := s.room.History(ctx, t, subjects)
+	if err != nil {
+		return "", err
+	}
+	language := ""
+	var at time.Time
+	for _, rec := range records {
+		if rec.Language != "" && !rec.At.Before(at) {
+			language, at = rec.Language, rec.At
+		}
+	}
+	return language, nil
 }
 
 func (s choices) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
@@ -299,13 +316,15 @@ func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject
 		Device id.Subject        `json:"device"`
 		Traits map[string]string `json:"about_you"`
 	}
-	traits, visits, events, offers := []person{}, []visitView{}, []eventView{}, []offerView{}
+	traits, visits, events, offers := []person{}, []visitView{}, eventViews{}, []offerView{}
+	sessions := []Entry{}
 	for _, d := range devices {
 		if len(d.Traits) > 0 {
 			traits = append(traits, person{d.Subject, d.Traits})
 		}
 		for _, v := range d.Sessions {
 			visits = append(visits, newVisitView(d.Subject, v))
+			sessions = append(sessions, Entry{v.ID.String(), newSessionFile(d.Subject, v)})
 		}
 		for _, e := range d.Events {
 			events = append(events, newEventView(d.Subject, e))
@@ -315,28 +334,29 @@ func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject
 		}
 	}
 	return []Section{
-		{File: "journey/traits", Title: "What you told about yourself", About: "Such as name or e-mail address, from forms you sent.", Provided: true, Data: traits},
-		{File: "journey/events", Title: "What you did on the site", About: "Pages you opened and what you clicked, searched or entered there, each with the reason why it may be kept.", Provided: true, Data: events},
-		{File: "journey/visits", Title: "Your visits", About: "Your clicks put together to visits, with what was concluded from them: outcomes you reached, groups you belong to, and estimates.", Data: visits},
-		{File: "journey/offers", Title: "Offers", About: "Offers that you were shown, or that would have been shown but were held back, and why.", Data: offers},
+		{File: "journey/traits", Title: "What you told about yourself", About: "Such as name or e-mail address, from forms you sent.", Provided: true, Origin: FromPerson, Purpose: "identity", Data: traits},
+		{File: "journey/events", Title: "What you did on the site", About: "Pages you opened and what you clicked, searched or entered there, each with the reason why it may be kept.", Provided: true, Basis: events.basis(), Data: events},
+		{File: "journey/visits", Title: "Your visits", About: "Your clicks put together to visits, with what was concluded from them: outcomes you reached, groups you belong to, and estimates.", Purpose: "measure", Data: visits},
+		{File: "journey/offers", Title: "Offers", About: "Offers that you were shown, or that would have been shown but were held back, and why.", Origin: Recorded, Data: offers},
+		{File: "journey-session-store", Title: "Your visits, one file each", About: "The same visits, named and written as in exports of Genesys Cloud, for programs that read those.", Purpose: "measure", FileOnly: true, Each: sessions},
 	}, nil
 }
 
 func newVisitView(device id.Subject, s *journey.Session) visitView {
 	v := visitView{
 		Session: s.ID, Device: device, Started: stamp(s.Started), Events: s.Events, PageViews: s.PageViews,
-		Entry: s.Entry.URL, Last: s.Last.URL, Browser: words(s.Browser.Family, s.Browser.Version),
-		Machine: words(s.Device.Category, s.Device.OSFamily, s.Device.OSVersion), Network: s.IP, Searches: s.Search,
+		Entry: s.Entry.URL, Last: s.Last.URL, Browser: phrase(s.Browser.Family, s.Browser.Version),
+		Machine: phrase(s.Device.Category, s.Device.OSFamily, s.Device.OSVersion), Network: s.IP, Searches: s.Search,
 		Attributes: values(s.Attributes),
 	}
 	if !s.Ended.IsZero() {
 		v.Ended = stamp(s.Ended)
 	}
 	if s.Referrer != nil {
-		v.From = words(s.Referrer.URL, s.Referrer.Medium)
+		v.From = phrase(s.Referrer.URL, s.Referrer.Medium)
 	}
 	if c := s.Campaign; c != nil {
-		v.Campaign = words(c.Source, c.Medium, c.Name, c.Term, c.Content, c.ClickID)
+		v.Campaign = phrase(c.Source, c.Medium, c.Name, c.Term, c.Content, c.ClickID)
 	}
 	for _, a := range s.Achieved {
 		v.Outcomes = append(v.Outcomes, markView{a.Outcome, stamp(a.At)})
@@ -358,7 +378,7 @@ func newEventView(device id.Subject, e *event.Event) eventView {
 	v := eventView{
 		At: stamp(e.At), Name: e.Name, Device: device, Page: e.Page.URL, Title: e.Page.Title, Search: e.Search,
 		Attributes: values(e.Attributes), Traits: values(e.Traits), ExternalID: e.ExternalID,
-		Browser: words(e.Browser.Family, e.Browser.Version), Machine: words(e.Device.Category, e.Device.OSFamily, e.Device.OSVersion),
+		Browser: phrase(e.Browser.Family, e.Browser.Version), Machine: phrase(e.Device.Category, e.Device.OSFamily, e.Device.OSVersion),
 		Network: e.IP, Origin: e.Origin.String(), Purpose: e.Purpose, Basis: e.Ground.Basis,
 	}
 	if e.Referrer != nil {
@@ -384,8 +404,8 @@ func newOfferView(device id.Subject, o *journey.Offer) offerView {
 	return v
 }
 
-// words joins what is not empty.
-func words(parts ...string) string {
+// phrase joins what is not empty.
+func phrase(parts ...string) string {
 	out := ""
 	for _, p := range parts {
 		if p == "" {
@@ -439,8 +459,8 @@ func (s lessons) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 	}
 	return []Section{{
 		File: "predict/visits", Title: "What estimates were learnt from",
-		About: "Your finished visits as a few counters, from which together with those of others it is estimated how likely an outcome is.",
-		Data:  list,
+		About:   "Your finished visits as a few counters, from which together with those of others it is estimated how likely an outcome is.",
+		Purpose: "predict", Data: list,
 	}}, err
 }
 

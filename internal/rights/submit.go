@@ -42,7 +42,7 @@ func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, er
 	if err := r.Keys.CreateSubject(ctx, t, key); err != nil {
 		return nil, err
 	}
-	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements})
+	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements, Language: q.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,7 @@ func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, er
 type content struct {
 	Who          Who               `json:"who"`
 	Replacements []ReplacementTerm `json:"replacements,omitempty"`
+	Language     string            `json:"language,omitempty"`
 }
 
 // Get returns the request, or a NotFound failure.
@@ -216,7 +217,7 @@ func (r *Room) reveal(ctx context.Context, w row) error {
 	if err := json.Unmarshal(plain, &c); err != nil {
 		return err
 	}
-	w.q.Who, w.q.Replacements = c.Who, c.Replacements
+	w.q.Who, w.q.Replacements, w.q.Language = c.Who, c.Replacements, c.Language
 	return nil
 }
 

@@ -32,13 +32,16 @@ const (
 )
 
 // readTree reads JSON that this program wrote.
-func readTree(text []byte) (*tree, error) {
+func readTree(text []byte) (*tree, error) { return readTreeIn(text, allWords()["en"]) }
+
+// readTreeIn reads JSON and says its terms and times in the words of a language.
+func readTreeIn(text []byte, w words) (*tree, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	return readValue(d)
+	return w.readValue(d)
 }
 
-func readValue(d *json.Decoder) (*tree, error) {
+func (w words) readValue(d *json.Decoder) (*tree, error) {
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -47,29 +50,29 @@ func readValue(d *json.Decoder) (*tree, error) {
 	case nil:
 		return &tree{Kind: "empty"}, nil
 	case bool:
-		return &tree{Kind: "text", Text: map[bool]string{true: "yes", false: "no"}[v]}, nil
+		return &tree{Kind: "text", Text: w.text(map[bool]string{true: "yes", false: "no"}[v])}, nil
 	case string:
 		if v == "" {
 			return &tree{Kind: "empty"}, nil
 		}
-		return &tree{Kind: "text", Text: inWords(v)}, nil
+		return &tree{Kind: "text", Text: w.inWords(v)}, nil
 	case json.Delim:
 		if v == '[' {
-			return readList(d)
+			return w.readList(d)
 		}
-		return readFields(d)
+		return w.readFields(d)
 	}
 	return &tree{Kind: "text", Text: fmt.Sprint(token)}, nil
 }
 
-func readFields(d *json.Decoder) (*tree, error) {
+func (w words) readFields(d *json.Decoder) (*tree, error) {
 	t := &tree{Kind: "fields"}
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		child, err := readValue(d)
+		child, err := w.readValue(d)
 		if err != nil {
 			return nil, err
 		}
@@ -84,10 +87,10 @@ func readFields(d *json.Decoder) (*tree, error) {
 	return t, err
 }
 
-func readList(d *json.Decoder) (*tree, error) {
+func (w words) readList(d *json.Decoder) (*tree, error) {
 	t := &tree{Kind: "list"}
 	for d.More() {
-		item, err := readValue(d)
+		item, err := w.readValue(d)
 		if err != nil {
 			return nil, err
 		}
@@ -137,25 +140,14 @@ func (t *tree) tabulate() {
 	t.Kind, t.Head, t.Items = "table", head, nil
 }
 
-// vocabulary says in plain words what the JSON says in the terms of a standard.
-var vocabulary = map[string]string{
-	"ConsentGiven":     "you agreed",
-	"ConsentRefused":   "you refused",
-	"ConsentWithdrawn": "you took it back",
-	"ConsentExpired":   "your choice has run out",
-	"ConsentUnknown":   "you were never asked",
-	"ConsentRequested": "you are asked again, because the text has changed",
-	"Objected":         "you objected",
-}
-
 // inWords writes moments and terms for people.
-func inWords(text string) string {
-	if w, ok := vocabulary[text]; ok {
-		return w
+func (w words) inWords(text string) string {
+	if said := w.say(text); said != text {
+		return said
 	}
 	if len(text) == len("2006-01-02T15:04:05.000Z") {
 		if at, err := time.Parse("2006-01-02T15:04:05.000Z", text); err == nil {
-			return at.Format("2 January 2006, 15:04:05")
+			return w.day(at) + ", " + at.Format("15:04:05")
 		}
 	}
 	return text

@@ -275,7 +275,7 @@ func (r *Room) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 	all, err := r.List(ctx, t, subjects)
 	return []rights.Section{{
 		File: "withdrawn/deleted", Title: "What was deleted when you took consent back",
-		About: "How much of what rested on your consent alone was deleted after you took it back, and when.", Data: all,
+		About: "How much of what rested on your consent alone was deleted after you took it back, and when.", Origin: rights.Recorded, Basis: "legal_obligation", Data: all,
 	}}, err
 }
 
