@@ -11,8 +11,8 @@ import (
 	"probity/internal/fail"
 )
 
-// consentRates says how people answered the notices: counters without anybody in them. A count that
-// could tell of single people is null, and the share then only has bounds.
+// consentRates says how people answered the notices: counters without anybody in them. Every
+// count is rounded; a small one is null, and the share then only has bounds.
 func (c *call) consentRates() error {
 	q, err := c.survey()
 	if err != nil {
@@ -29,8 +29,9 @@ func (c *call) consentRates() error {
 			To        string `json:"to"`
 			By        string `json:"by,omitempty"`
 			FewerThan int    `json:"hidden_below"`
+			RoundedTo int    `json:"rounded_to"`
 			*consent.Answers
-		}{q.From.Format(time.DateOnly), q.To.Format(time.DateOnly), q.By, consent.FewerThan, rep})
+		}{q.From.Format(time.DateOnly), q.To.Format(time.DateOnly), q.By, consent.FewerThan, consent.RoundedTo, rep})
 	case "csv":
 		c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 		c.w.Header().Set("Content-Disposition", `attachment; filename="consent-rates.csv"`)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -56,24 +57,26 @@ func (q *Survey) Servable() bool {
 	return q.Deployment == uuid.Nil && q.Component == "" && q.Viewport == "" && slices.Contains([]string{"", "version", "language", "day"}, q.By)
 }
 
-// Count is a number as it may be shown. A count of one to FewerThan-1 could tell of single people and
-// is left out, and so is one from which such a count would follow.
+// Count is a number as it may be shown: rounded to the nearest multiple of RoundedTo, and left out if it
+// is below FewerThan. The rule looks at one number alone, so that it can't be got round by asking
+// otherwise: two questions whose answers differ by a few people get the same numbers or ones that differ
+// by a whole step, and neither tells what these few said. Nobody and a few look alike too, because that
+// nobody of a group refused would tell of everybody in it.
 type Count struct {
-	N     int64 // 0 if it is not shown
-	Small bool  // it is one of 1 to FewerThan-1
-	Kept  bool  // it is larger, but a small one would follow from it
+	N     int64 // rounded; 0 if it is not shown
+	Small bool  // it is below FewerThan
 }
 
-// Shown tells whether N says how many there are.
-func (c Count) Shown() bool { return !c.Small && !c.Kept }
+// RoundedTo is the step that counts are rounded to.
+const RoundedTo = 10
+
+// Shown tells whether N says about how many there are.
+func (c Count) Shown() bool { return !c.Small }
 
 // String returns the number, or why there is none.
 func (c Count) String() string {
-	switch {
-	case c.Small:
+	if c.Small {
 		return fmt.Sprintf("fewer than %d", FewerThan)
-	case c.Kept:
-		return "not shown"
 	}
 	return strconv.FormatInt(c.N, 10)
 }
@@ -88,33 +91,14 @@ func (c Count) MarshalJSON() ([]byte, error) {
 
 // CountOf returns a count as it may be shown.
 func CountOf(n int64) Count {
-	if n > 0 && n < FewerThan {
+	if n < FewerThan {
 		return Count{Small: true}
 	}
-	return Count{N: n}
+	return Count{N: (n + RoundedTo/2) / RoundedTo * RoundedTo}
 }
 
-// countParts returns the parts of a whole as they may be shown next to it. If one part alone were left
-// out, it would follow from the others: the next larger one is then left out too.
-func countParts(parts ...int64) []Count {
-	out := make([]Count, len(parts))
-	hidden, next := 0, -1
-	for i, n := range parts {
-		out[i] = CountOf(n)
-		switch {
-		case out[i].Small:
-			hidden++
-		case n > 0 && (next < 0 || n < parts[next]):
-			next = i
-		}
-	}
-	if hidden == 1 && next >= 0 {
-		out[next] = Count{Kept: true}
-	}
-	return out
-}
-
-// Cell is how people answered about one purpose within one group, as it may be shown.
+// Cell is how people answered about one purpose within one group, as it may be shown. Everything in it
+// follows from its rounded counts.
 type Cell struct {
 	Group     string  `json:"group"`
 	Purpose   string  `json:"purpose"`
@@ -122,8 +106,8 @@ type Cell struct {
 	Given     Count   `json:"given"`
 	Refused   Count   `json:"refused"`
 	Withdrawn Count   `json:"withdrawn"`  // of grants under the same notice, whenever they were given
-	Low       float64 `json:"share_low"`  // the part of the answers that agreed is at least this
-	High      float64 `json:"share_high"` // and at most this; both are equal if all counts are shown
+	Low       float64 `json:"share_low"`  // the part that agreed, of the rounded counts; less than High where
+	High      float64 `json:"share_high"` // one of them is not shown, and 0 and 1 where nothing is known
 	Steers    bool    `json:"steers"`     // nearly all agree: the notice may steer people
 }
 
@@ -135,29 +119,27 @@ const (
 )
 
 func (r Rate) cell() Cell {
-	c := Cell{Group: r.Group, Purpose: r.Purpose, Withdrawn: CountOf(r.Withdrawn), High: 1}
-	n := r.Choices()
-	if c.Answers = CountOf(n); c.Answers.Small || r.small(r.Given) && r.small(r.Refused) {
-		c.Answers, c.Given, c.Refused = Count{Small: n < FewerThan, Kept: n >= FewerThan}, Count{Small: true}, Count{Small: true}
-		return c
+	c := Cell{
+		Group: r.Group, Purpose: r.Purpose, High: 1,
+		Answers: CountOf(r.Choices()), Given: CountOf(r.Given), Refused: CountOf(r.Refused), Withdrawn: CountOf(r.Withdrawn),
 	}
-	parts := countParts(r.Given, r.Refused)
-	c.Given, c.Refused = parts[0], parts[1]
-	switch all := float64(n); {
-	case n == 0:
-		c.High = 0
-	case c.Given.Small:
-		c.Low, c.High = 1/all, (FewerThan-1)/all
-	case c.Refused.Small:
-		c.Low, c.High = (all-FewerThan+1)/all, (all-1)/all
-	default:
-		c.Low, c.High = r.Share(), r.Share()
+	given, refused, few := float64(c.Given.N), float64(c.Refused.N), float64(FewerThan-1)
+	switch {
+	case c.Given.Shown() && c.Refused.Shown():
+		c.Low = given / (given + refused)
+		c.High = c.Low
+	case c.Given.Shown():
+		c.Low = given / (given + few)
+	case c.Refused.Shown():
+		c.High = few / (few + refused)
 	}
-	c.Steers = n >= SteersAnswers && r.Share() > SteersShare
+	c.Steers = c.Answers.N >= SteersAnswers && given > SteersShare*float64(c.Answers.N)
 	return c
 }
 
-func (Rate) small(n int64) bool { return n > 0 && n < FewerThan }
+// shown tells whether the cell says anything. That a group exists in which a few answered is left out as
+// well.
+func (c *Cell) shown() bool { return c.Answers.Shown() || c.Withdrawn.Shown() }
 
 // Reach is how many of those who were shown a notice answered it.
 type Reach struct {
@@ -181,8 +163,8 @@ type Answers struct {
 }
 
 // Answers reports how people answered the notices. It rests on counters per day that hold nobody: who
-// refused is in them once more, and not anywhere else. Counts that could tell of single people are left
-// out. Errors: fail.Invalid naming what is wrong with the question.
+// refused is in them once more, and not anywhere else. Every count is rounded, and left out if it is
+// small: see Count. Errors: fail.Invalid naming what is wrong with the question.
 func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, error) {
 	if err := q.check(); err != nil {
 		return nil, err
@@ -193,7 +175,9 @@ func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, er
 	}
 	rep := &Answers{Cells: []Cell{}, Reach: []Reach{}, Waits: []Wait{}}
 	for _, rate := range Rates(tallies, q.group) {
-		rep.Cells = append(rep.Cells, rate.cell())
+		if c := rate.cell(); c.shown() {
+			rep.Cells = append(rep.Cells, c)
+		}
 	}
 	if q.By == "version" {
 		slices.SortStableFunc(rep.Cells, func(a, b Cell) int { return byNumber(a.Group, b.Group) })
@@ -206,8 +190,8 @@ func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, er
 			answered[q.group(&tallies[i])] += tallies[i].Times
 		}
 	}
-	for i, c := range countParts(waits...) {
-		rep.Waits = append(rep.Waits, Wait{Dwells()[i], c})
+	for i, n := range waits {
+		rep.Waits = append(rep.Waits, Wait{Dwells()[i], CountOf(n)})
 	}
 	if q.Servable() {
 		err = r.reach(ctx, t, &q, answered, rep)
@@ -316,8 +300,10 @@ func (r *Room) reach(ctx context.Context, t id.Tenant, q *Survey, answered map[s
 	}
 	for g := range served {
 		// A notice that was served before midnight may be answered after it.
-		parts := countParts(min(answered[g], served[g]), max(0, served[g]-answered[g]))
-		rep.Reach = append(rep.Reach, Reach{Group: g, Served: CountOf(served[g]), Answered: parts[0], Silent: parts[1]})
+		one := Reach{Group: g, Served: CountOf(served[g]), Answered: CountOf(min(answered[g], served[g])), Silent: CountOf(served[g] - answered[g])}
+		if one.Served.Shown() {
+			rep.Reach = append(rep.Reach, one)
+		}
 	}
 	slices.SortFunc(rep.Reach, func(a, b Reach) int {
 		if q.By == "version" {
@@ -328,13 +314,22 @@ func (r *Room) reach(ctx context.Context, t id.Tenant, q *Survey, answered map[s
 	return nil
 }
 
-// CSV writes the rates as a table with one line per group and purpose. What is not shown says so.
+// CSV writes the rates as a table with one line per group and purpose, by the same rule. What is not
+// shown says so.
 func (o *Answers) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	lines := [][]string{{"group", "purpose", "answers", "given", "refused", "withdrawn", "share_low", "share_high"}}
 	for _, c := range o.Cells {
-		lines = append(lines, []string{c.Group, c.Purpose, c.Answers.String(), c.Given.String(), c.Refused.String(), c.Withdrawn.String(),
+		lines = append(lines, []string{plainCell(c.Group), plainCell(c.Purpose), c.Answers.String(), c.Given.String(), c.Refused.String(), c.Withdrawn.String(),
 			strconv.FormatFloat(c.Low, 'f', 4, 64), strconv.FormatFloat(c.High, 'f', 4, 64)})
 	}
 	return out.WriteAll(lines)
+}
+
+// plainCell keeps a spreadsheet from taking a text for a formula.
+func plainCell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+		return "'" + s
+	}
+	return s
 }

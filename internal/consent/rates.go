@@ -108,7 +108,7 @@ func (r Rate) Share() float64 {
 }
 
 // FewerThan is the size below which a count is not shown: it could tell of single people.
-const FewerThan = 5
+const FewerThan = 10
 
 // Rates groups tallies by what a function says of each, and sums them up by purpose. What people
 // answered counts where a notice was shown; a withdrawal counts under the notice that had been agreed

@@ -46,15 +46,16 @@ type matter struct {
 }
 
 type overviewPage struct {
-	Matters  []matter
-	Today    []consent.Cell
-	Reach    []consent.Reach
-	Titles   map[string]string // of purposes
-	Current  *consent.Edition  // nil: nothing is published
-	Editions int
-	Expiring consent.Count
-	Audited  bool // the reader may see how the log stands
-	Log      logSummary
+	Matters   []matter
+	Today     []consent.Cell
+	Reach     []consent.Reach
+	Titles    map[string]string // of purposes
+	Current   *consent.Edition  // nil: nothing is published
+	Editions  int
+	Expiring  consent.Count
+	FewerThan int
+	Audited   bool // the reader may see how the log stands
+	Log       logSummary
 }
 
 type logSummary struct {
@@ -70,7 +71,7 @@ func (k *call) overview() error {
 	if err != nil {
 		return err
 	}
-	p := overviewPage{Today: answers.Cells, Reach: answers.Reach}
+	p := overviewPage{Today: answers.Cells, Reach: answers.Reach, FewerThan: consent.FewerThan}
 	purposes, err := k.Consent.Purposes(ctx, t)
 	if err != nil {
 		return err

@@ -186,8 +186,8 @@ func (o *office) says(path string, want ...string) {
 
 func TestThePagesOnConsentOpenOnAnEmptySite(t *testing.T) {
 	o := newOffice(t)
-	o.says("/console/consent", "Nobody has answered yet today", "The notice in use lacks", "Version 1 of 1")
-	o.says("/console/consent/rates", "Nobody answered a notice in this period")
+	o.says("/console/consent", "Fewer than 10 have answered yet today", "The notice in use lacks", "Version 1 of 1")
+	o.says("/console/consent/rates", "Fewer than 10 people answered a notice in this period")
 	o.says("/console/consent/ledger", "None was made yet", "Nowhere. Whoever controls this server")
 	if r := o.get("/console/visitors/" + id.NewSubject().String() + "/consent"); r.StatusCode != http.StatusNotFound {
 		t.Errorf("somebody who never was: status %d", r.StatusCode)
@@ -205,8 +205,8 @@ func TestRatesAreShownAndNobodyCanBeRecognised(t *testing.T) {
 	if err := o.consent.FlushShown(t.Context(), o.tenant); err != nil {
 		t.Fatal(err)
 	}
-	o.says("/console/consent/rates", "96–99 %", "fewer than 5", "100 0 100 %", "more than 95 % agreed to", "2–5 s", "Shown and not answered")
-	o.says("/console/consent", "more than 95 % agreed to", "The notice was shown 100 times: 100 answers, 0 without a choice")
+	o.says("/console/consent/rates", "92–100 %", "fewer than 10", "rounded to the nearest multiple of 10", "more than 95 % agreed to", "2–5 s", "Shown and not answered")
+	o.says("/console/consent", "more than 95 % agreed to", "The notice was shown 100 times: 100 answers, fewer than 10 without a choice")
 	if page := o.page("/console/consent/rates"); strings.Contains(page, " 97 ") || strings.Contains(page, " 3 fewer") {
 		t.Error("a small count follows from what is shown")
 	}
@@ -215,9 +215,9 @@ func TestRatesAreShownAndNobodyCanBeRecognised(t *testing.T) {
 	}
 	o.says("/console/consent/rates?by=deployment", "Tea <shop>")
 	o.says("/console/consent/rates?by=viewport", "Phone")
-	o.says("/console/consent/rates?version=1&language=en&deployment="+site.String()+"&component=banner&viewport=m&from=2026-11-22&to=2026-11-22&purpose=actions", "2026-11-22 to 2026-11-22", "100 %")
+	o.says("/console/consent/rates?version=1&language=en&deployment="+site.String()+"&component=banner&viewport=m&from=2026-11-22&to=2026-11-22&purpose=actions", "2026-11-22 to 2026-11-22", "92–100 %")
 	file := text(t, o.get("/console/consent/rates.csv?by=day"))
-	if !strings.Contains(file, "2026-11-22,measure,100,not shown,fewer than 5,0,0.9600,0.9900") || !strings.Contains(file, `filename="opt-in-rates.csv"`) {
+	if !strings.Contains(file, "2026-11-22,measure,100,100,fewer than 10,fewer than 10,0.9174,1.0000") || !strings.Contains(file, `filename="opt-in-rates.csv"`) {
 		t.Errorf("the file is %s", file)
 	}
 	for _, bad := range []string{"?by=subject", "?from=yesterday", "?version=x", "?deployment=x", "?viewport=x", "?from=2026-11-22&to=2026-11-21"} {

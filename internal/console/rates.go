@@ -92,7 +92,7 @@ func barsOf(waits []consent.Wait) (bars []bar, any bool) {
 	var top int64 = 1
 	for _, w := range waits {
 		top = max(top, w.Choices.N)
-		any = any || w.Choices.N > 0 || !w.Choices.Shown()
+		any = any || w.Choices.Shown()
 	}
 	for _, w := range waits {
 		bars = append(bars, bar{w.Bucket, w.Choices, 100 * float64(w.Choices.N) / float64(top)})
@@ -149,6 +149,7 @@ type ratesPage struct {
 	A, B      string
 	File      string // address of the same as a table
 	FewerThan int
+	RoundedTo int
 }
 
 // ratesRows is how many rows the page lists.
@@ -166,7 +167,7 @@ func (k *call) rates() error {
 		return err
 	}
 	p := ratesPage{
-		From: q.From.Format(time.DateOnly), To: q.To.Format(time.DateOnly), By: q.By, Reach: rep.Reach, Countable: q.Servable(), FewerThan: consent.FewerThan,
+		From: q.From.Format(time.DateOnly), To: q.To.Format(time.DateOnly), By: q.By, Reach: rep.Reach, Countable: q.Servable(), FewerThan: consent.FewerThan, RoundedTo: consent.RoundedTo,
 		File: "/console/consent/rates.csv?" + k.r.URL.Query().Encode(),
 	}
 	p.Bars, p.AnyWait = barsOf(rep.Waits)
