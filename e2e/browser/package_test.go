@@ -75,6 +75,33 @@ func TestThePackageHoldsWhatItNeedsAndCanBeImportedOnAServer(t *testing.T) {
 	if want := []string{"README.md", "dist/probity.js", "package.json", "probity.d.ts"}; !slices.Equal(files, want) {
 		t.Errorf("the package holds %q, want %q", files, want)
 	}
+	importable(t, dir)
+}
+
+// npm install --install-links ./sdk, as docs/site.md says, in a project that holds the folder. Without that word npm
+// links to the folder and asks the registry for what the SDK is built with; with it nothing is asked for.
+func TestThePackageInstallsFromItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "sdk"), os.DirFS("../../sdk")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"name":"shop","private":true}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("npm", "install", "--silent", "--offline", "--no-audit", "--install-links", "./sdk")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm install --install-links ./sdk: %v\n%s\nNode.js with npm is needed; tools/setup says which", err, out)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "package.json")); err != nil || !strings.Contains(string(text), `"file:sdk"`) {
+		t.Errorf("the project depends on %s, %v", text, err)
+	}
+	importable(t, dir)
+}
+
+// importable imports the package as a server does that renders pages.
+func importable(t *testing.T, dir string) {
+	t.Helper()
 	script := `const names = Object.keys(globalThis).length
 		const { ac, consent, identify, init, pageview, record } = await import('probity-sdk')
 		if (Object.keys(globalThis).length != names) throw 'the import left something behind'
