@@ -44,6 +44,7 @@ type desk struct {
 	interest string                   // a purpose that rests on a legitimate interest
 	rtl      bool                     // the notice is in Hebrew
 	long     string                   // a word that stands in the title, the intro and the purposes
+	theme    notice.Theme             // of the banner
 	dnt      bool                     // the deployment honours Do Not Track
 	ages     bool                     // the deployment asks for an age; 16 is the age of consent
 	parents  []map[string]any         // letters to parents
@@ -113,6 +114,9 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			http.NotFound(w, r)
 			return
+		}
+		if base == "banner.css" && r.URL.Query().Get("deployment") == deployment {
+			content = d.theme.On(content)
 		}
 		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(base)))
 		w.Header().Set("Cache-Control", "public, max-age=3600")

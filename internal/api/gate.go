@@ -25,7 +25,7 @@ var gateTag = regexp.MustCompile(`\b[\w$]+\.currentScript\b`)
 // attributes, such as a tag manager, or imports it as a module. Whoever asks for the same address
 // gets the same bytes.
 func (c *call) gate() error {
-	return c.sdkFile(gateFile, func(body []byte) ([]byte, error) {
+	return c.sdkFile(gateFile, sdkSeconds, func(body []byte) ([]byte, error) {
 		if labels, ok := notice.DefaultLabels(c.language()); ok {
 			quoted, err := json.Marshal(labels.Manage)
 			if err != nil {

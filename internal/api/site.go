@@ -85,8 +85,12 @@ func (c *call) cachedJSON(v any, seconds int) error {
 	return c.cached("application/json", b.Bytes(), seconds)
 }
 
-// sdkFile answers with one file of the browser SDK, after fill if it is not nil.
-func (c *call) sdkFile(name string, fill func(body []byte) ([]byte, error)) error {
+// sdkSeconds is how long a file of the browser SDK may be kept.
+const sdkSeconds = 3600
+
+// sdkFile answers with one file of the browser SDK, after fill if it is not nil, for browsers to keep for
+// some seconds.
+func (c *call) sdkFile(name string, seconds int, fill func(body []byte) ([]byte, error)) error {
 	missing := fail.New(fail.NotFound, "There is no such file.")
 	if c.api.SDK == nil {
 		return missing
@@ -101,7 +105,7 @@ func (c *call) sdkFile(name string, fill func(body []byte) ([]byte, error)) erro
 		}
 	}
 	c.w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-	return c.cached(mime.TypeByExtension(path.Ext(name)), body, 3600)
+	return c.cached(mime.TypeByExtension(path.Ext(name)), body, seconds)
 }
 
 // sdk serves a file of the browser SDK by its name.
@@ -110,10 +114,13 @@ func (c *call) sdk() error {
 	if name == gateFile {
 		return c.gate()
 	}
+	if d := c.URL.Query().Get("deployment"); d != "" && name == layoutFile {
+		return c.layout(d)
+	}
 	if !fs.ValidPath(name) || strings.Contains(name, "/") {
 		return fail.New(fail.NotFound, "There is no such file.")
 	}
-	return c.sdkFile(name, nil)
+	return c.sdkFile(name, sdkSeconds, nil)
 }
 
 // The numbers that the browser works with.

@@ -14,6 +14,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 )
 
@@ -44,11 +45,37 @@ func (b Build) digest(name string) string {
 // Describe sets what all entries say from now on. Call it before the room is in use.
 func (r *Room) Describe(s Terms) { r.terms = s }
 
+// built is a build in one theme of an organisation.
+type built struct {
+	tenant id.Tenant
+	layout string // SHA-256 in hex; empty: no theme
+}
+
+// layout returns the banner's style sheet in a theme, and its SHA-256 in hex; both empty if the build has none.
+func (b Build) layout(theme notice.Theme) (sheet []byte, sum string) {
+	base, ok := b.Files["banner.css"]
+	if !ok {
+		return nil, ""
+	}
+	sheet = theme.On(base)
+	return sheet, digest(sheet)
+}
+
 // recordBuild keeps the files of the build, and logs their digests, before the first choice of an
-// organisation that was made with them (CNIL 2020-092 §48: the code is pinned at a public time).
-func (r *Room) recordBuild(ctx context.Context, tx *store.Tx) error {
+// organisation that was made with them (CNIL 2020-092 §48: the code is pinned at a public time). The
+// style sheet is the one in the theme that the entry cites.
+func (r *Room) recordBuild(ctx context.Context, tx *store.Tx, theme notice.Theme) error {
 	t := tx.TenantID()
-	if _, done := r.builds.Load(t); done || len(r.terms.Build.Files) == 0 {
+	if len(r.terms.Build.Files) == 0 {
+		return nil
+	}
+	this := built{tenant: t}
+	contents := r.terms.Build.Files
+	if theme.CSS() != "" {
+		contents = maps.Clone(contents)
+		contents["banner.css"], this.layout = r.terms.Build.layout(theme)
+	}
+	if _, done := r.builds.Load(this); done {
 		return nil
 	}
 	type file struct {
@@ -57,8 +84,8 @@ func (r *Room) recordBuild(ctx context.Context, tx *store.Tx) error {
 	}
 	var files []file
 	news := false
-	for _, name := range slices.Sorted(maps.Keys(r.terms.Build.Files)) {
-		body := r.terms.Build.Files[name]
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
+		body := contents[name]
 		sum := sha256.Sum256(body)
 		n, err := tx.Exec(ctx, `
 			INSERT INTO consent_build (tenant_id, sha256, name, body) VALUES ($1, $2, $3, $4)
@@ -69,7 +96,7 @@ func (r *Room) recordBuild(ctx context.Context, tx *store.Tx) error {
 		news = news || n > 0
 		files = append(files, file{name, hex.EncodeToString(sum[:])})
 	}
-	tx.AfterCommit(func() { r.builds.Store(t, true) })
+	tx.AfterCommit(func() { r.builds.Store(this, true) })
 	if !news {
 		return nil
 	}

@@ -317,6 +317,7 @@ func (w *writing) entry() *entry {
 	c := w.choice
 	e := newEntry(&w.record)
 	e.Notice = &entryNotice{ID: w.shown.ID, Version: w.shown.Version, TextSHA256: w.shown.SHA256, Language: w.shown.Language}
+	e.theme = w.set.theme(c.Deployment)
 	e.Served = &entryServed{ID: id.New().String(), Nonce: hex.EncodeToString(w.nonce.digest), IssuedAt: w.nonce.at.Format(timeFormat), DwellMS: c.UI.DwellMS}
 	e.UI = &c.UI
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}

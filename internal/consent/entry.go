@@ -58,6 +58,8 @@ type entry struct {
 	Storage    string          `json:"storage_location"`
 	Retention  string          `json:"retention"` // ISO 8601 duration
 	TC         string          `json:"tc_string"` // of IAB's framework, which is not used
+
+	theme notice.Theme // of the banner that was shown; zero where none was
 }
 
 // entryAssertion says who claims that somebody said this, and on what evidence.
@@ -196,7 +198,7 @@ func (r *Room) complete(e *entry, t id.Tenant) {
 	if e.Notice == nil {
 		return
 	}
-	e.Notice.LayoutSHA256 = f.Build.digest("banner.css")
+	_, e.Notice.LayoutSHA256 = f.Build.layout(e.theme)
 	e.Recipients = fmt.Sprintf("%s/%d", e.Notice.ID, e.Notice.Version)
 	for i := range e.Purposes {
 		e.Purposes[i].Version = e.Notice.Version

@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/subject"
 )
@@ -224,7 +225,7 @@ func (im *importing) record(ctx context.Context) error {
 
 func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) error {
 	r := im.room
-	if err := r.recordBuild(ctx, tx); err != nil {
+	if err := r.recordBuild(ctx, tx, notice.Theme{}); err != nil {
 		return err
 	}
 	past := map[id.Subject][]Record{} // of everybody in the list, with what this transaction adds

@@ -70,7 +70,7 @@ type Room struct {
 	closedHook func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error // nil: nobody passes it on
 	changed    func(t id.Tenant, subjects []id.Subject)                                      // nil: nobody waits to hear of changes
 	shown      counts
-	builds     sync.Map // id.Tenant: this process has recorded its build for that organisation
+	builds     sync.Map // built: this process has recorded it
 }
 
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a

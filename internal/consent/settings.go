@@ -32,8 +32,9 @@ type settings struct {
 	purposes     []notice.Purpose // in the order shown
 	notices      []edition        // oldest first
 	declarations []Declared
-	ageGates     map[uuid.UUID]string // deployments that ask for an age, and the country they assume
-	config       string               // SHA-256 of what the banner is configured with; see configDigest
+	ageGates     map[uuid.UUID]string       // deployments that ask for an age, and the country they assume
+	themes       map[uuid.UUID]notice.Theme // by deployment; the organisation's under the zero id
+	config       string                     // SHA-256 of what the banner is configured with; see configDigest
 }
 
 // unchanged returns the same settings as they are after another look at the log.
@@ -41,7 +42,7 @@ func (s *settings) unchanged(now time.Time, upto int64) *settings {
 	return &settings{
 		loaded: s.loaded, checked: now, upto: upto,
 		purposes: s.purposes, notices: s.notices, declarations: s.declarations,
-		ageGates: s.ageGates, config: s.config,
+		ageGates: s.ageGates, themes: s.themes, config: s.config,
 	}
 }
 
@@ -311,6 +312,9 @@ func (r *Room) readSettings(ctx context.Context, tx *store.Tx, now time.Time) (s
 		return nil, err
 	}
 	if err := s.readAgeGates(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := s.readThemes(ctx, tx); err != nil {
 		return nil, err
 	}
 	return s, s.readDeclarations(ctx, tx)

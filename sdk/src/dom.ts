@@ -8,10 +8,10 @@ export const h = (tag: string, attributes: Record<string, string>, ...kids: (Nod
   return e
 }
 
-/** Loads one of our stylesheets; resolves when it is there, or can't be. A strict style policy allows it. */
+/** Loads one of our stylesheets, in the theme of the deployment; resolves when it is there, or can't be. A strict style policy allows it. */
 export const stylesheet = (page: Page, name: string): Promise<unknown> =>
   new Promise((done) => {
-    const link = h('link', { rel: 'stylesheet', href: page.base_ + '/probity/sdk/v1/' + name + '.css', referrerpolicy: 'no-referrer' })
+    const link = h('link', { rel: 'stylesheet', href: page.base_ + '/probity/sdk/v1/' + name + '.css?deployment=' + page.id_, referrerpolicy: 'no-referrer' })
     link.onload = link.onerror = done
     document.head.append(link)
   })
