@@ -11,6 +11,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/store"
 	"probity/internal/stream"
+	"probity/internal/tombstone"
 	"probity/internal/vault"
 )
 
@@ -22,6 +23,7 @@ type engines struct {
 	db     *store.DB
 	keysDB *store.DB
 	keys   *vault.Vault
+	erased *tombstone.Register
 	stream *stream.Engine // nil for commands that don't need it
 }
 
@@ -31,6 +33,9 @@ func openKeys(ctx context.Context, s *settings, log *slog.Logger) (_ *engines, e
 	e := &engines{clock: clock.System(), log: log}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the data directory %s can't be made", s.Data)
+	}
+	if err := refuseHalfRestored(s); err != nil {
+		return nil, err
 	}
 	if err := refuseLostRootKey(s); err != nil {
 		return nil, err
@@ -49,6 +54,14 @@ func openKeys(ctx context.Context, s *settings, log *slog.Logger) (_ *engines, e
 			printShare(os.Stderr, s.rootKeyFile(), share)
 		}
 	}()
+	if !created {
+		if err := refuseLostRegister(s); err != nil {
+			return nil, err
+		}
+	}
+	if e.erased, err = tombstone.Open(root.Derive("erasures"), s.registers()...); err != nil {
+		return nil, err
+	}
 	if e.keysDB, err = store.Open(ctx, store.Config{URL: s.vaultURL()}); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -59,6 +72,19 @@ func openKeys(ctx context.Context, s *settings, log *slog.Logger) (_ *engines, e
 		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
+}
+
+// refuseLostRegister refuses to start without the copy of the register of erasures, where one is to be
+// kept: it may be on a disk that is not mounted, and be the only one that knows of the last erasures.
+func refuseLostRegister(s *settings) error {
+	if s.ErasureRegister == "" {
+		return nil
+	}
+	if _, err := os.Stat(s.ErasureRegister); errors.Is(err, os.ErrNotExist) {
+		return fail.New(fail.Unavailable, "the copy of the register of erasures %s is not there: put it back; "+
+			"if it is to be kept there from now on, make an empty file of that name first", s.ErasureRegister)
+	}
+	return nil
 }
 
 func refuseLostRootKey(s *settings) error {
@@ -96,6 +122,9 @@ func (e *engines) close() error {
 	}
 	if e.keysDB != nil {
 		errs = append(errs, e.keysDB.Close())
+	}
+	if e.erased != nil {
+		errs = append(errs, e.erased.Close())
 	}
 	return errors.Join(errs...)
 }

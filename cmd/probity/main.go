@@ -40,6 +40,8 @@ type commands struct {
 	Notice     noticeCommand  `cmd:"" help:"Take pictures of the notice."`
 	Doctor     doctorCommand  `cmd:"" help:"Check engines, disk, clock and keys of a stopped installation."`
 	Keys       keysCommand    `cmd:"" help:"Replace keys."`
+	Backup     backupCommand  `cmd:"" help:"Copy data, log and keys to a directory, each apart."`
+	Restore    restoreCommand `cmd:"" help:"Put a backup back, and erase again whoever was erased since it was made."`
 	Recover    recoverCommand `cmd:"" help:"Write the root key file again from its recovery share."`
 }
 

@@ -85,7 +85,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others, r.withdrawn,
 			rights.Letters(r.mail),
 		},
-		Models: lessons, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
+		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
 	if err := r.publish(s); err != nil {
 		return nil, err

@@ -65,6 +65,9 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	if err := r.worker.Check(ctx); err != nil {
 		return err
 	}
+	if _, err := r.settle(ctx); err != nil {
+		return err
+	}
 	if s.LogURL == "" {
 		// The log inside is open in one process only, so what others had begun is nobody's now.
 		if err := r.rights.Reclaim(ctx); err != nil {

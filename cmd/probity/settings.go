@@ -30,6 +30,8 @@ type settings struct {
 	Vault   string `env:"PROBITY_VAULT" placeholder:"URL" help:"Database of keys, apart from the main one; default is a SQLite file in the data directory."`
 	RootKey string `env:"PROBITY_ROOT_KEY" placeholder:"FILE" help:"Root key file; default is root.key in the data directory."`
 
+	ErasureRegister string `env:"PROBITY_ERASURE_REGISTER" placeholder:"FILE" help:"Copy of the register of erasures, best where no backup of this installation is ever restored; the register itself is in the data directory."`
+
 	LogURL      string `env:"PROBITY_LOG_URL" placeholder:"URL" help:"NATS server to use as the log; default is the one inside."`
 	LogAckSync  bool   `env:"PROBITY_LOG_ACK_SYNC" help:"Confirm that the NATS servers sync every write before they acknowledge it."`
 	LogMaxBytes int64  `env:"PROBITY_LOG_MAX_BYTES" default:"4294967296" help:"Bytes the log may hold; beyond that events are refused with 503, never dropped."`
@@ -64,7 +66,9 @@ type settings struct {
 
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
 	BootstrapDeployment string `env:"PROBITY_BOOTSTRAP_DEPLOYMENT" placeholder:"UUID" help:"Web deployment that allows loopback origins, made on first start."`
-	BootstrapBasis      string `env:"PROBITY_BOOTSTRAP_BASIS" default:"consent" placeholder:"BASIS" help:"Lawful basis of the deployment's events: consent or another one that is declared in the ledger."`
+	restoring           bool   // a restore is under way, by this process
+
+	BootstrapBasis string `env:"PROBITY_BOOTSTRAP_BASIS" default:"consent" placeholder:"BASIS" help:"Lawful basis of the deployment's events: consent or another one that is declared in the ledger."`
 }
 
 // settingsFile reads a flat YAML (or JSON) map from setting to value. An unknown key is an error:
@@ -128,6 +132,15 @@ func (s *settings) rootKeyFile() string {
 	return filepath.Join(s.Data, "root.key")
 }
 
+// registers are the files of the register of erasures, the installation's own first.
+func (s *settings) registers() []string {
+	files := []string{filepath.Join(s.Data, "erasures.register")}
+	if s.ErasureRegister != "" {
+		files = append(files, s.ErasureRegister)
+	}
+	return files
+}
+
 func (s *settings) logDir() string { return filepath.Join(s.Data, "log") }
 
 // proxies returns the trusted proxies as prefixes.
@@ -169,7 +182,7 @@ func (c *configCommand) Run() error {
 		value any
 	}{
 		{"data", c.Data}, {"listen", c.Listen}, {"public-url", c.PublicURL}, {"trusted-proxies", c.TrustedProxies},
-		{"store", redactURL(c.storeURL())}, {"vault", redactURL(c.vaultURL())}, {"root-key", c.rootKeyFile()},
+		{"store", redactURL(c.storeURL())}, {"vault", redactURL(c.vaultURL())}, {"root-key", c.rootKeyFile()}, {"erasure-register", c.ErasureRegister},
 		{"log-url", redactURL(c.LogURL)}, {"log-ack-sync", c.LogAckSync}, {"log-max-bytes", c.LogMaxBytes},
 		{"partitions", c.Partitions}, {"kek-epoch", c.KEKEpoch.String()}, {"log-level", c.LogLevel.String()}, {"debug-listen", c.DebugListen},
 		{"smtp-url", redactURL(c.SMTPURL)}, {"mail-from", c.MailFrom},

@@ -209,6 +209,7 @@ func TestTheCommandsOfTheDocumentsWork(t *testing.T) {
 			switch {
 			case len(w) == 0 || w[0] == "make" || w[0] == "git" || w[0] == "go":
 			case len(w) > 1 && w[1] == "redact": // its own test gives it an input
+			case name == "docs/after-erasure.md": // its own test makes a backup
 			case w[0] == "export":
 				m.export(w[1])
 			case w[0] != "probity":

@@ -52,6 +52,7 @@ const (
 	RightsRefused      = "rights.refused"
 	RightsCompleted    = "rights.completed"
 	ErasureDone        = "erasure.done"
+	ErasureReapplied   = "erasure.reapplied"
 	ModelRetrained     = "model.retrained"
 	OverrideMade       = "override.made"
 	BreachRecorded     = "breach.recorded"

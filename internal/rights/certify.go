@@ -38,6 +38,14 @@ type certificateBody struct {
 // stepRecord fixes the certificate's body and enters its digest in the ledger, in the transaction
 // that notes the entry's index: a crash leaves either both or neither.
 func (r *Room) stepRecord(ctx context.Context, j *job) error {
+	// What was found while the erasure was under way goes into the register too, before it is complete.
+	erasure, err := r.register(j)
+	if err != nil {
+		return err
+	}
+	if err := r.noteInVault(ctx, erasure); err != nil {
+		return err
+	}
 	controller, err := r.Controller(ctx, j.tenant)
 	if err != nil {
 		return err
@@ -83,7 +91,7 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 		}
 		j.ledger = index
 		j.work.Body = body
-		return nil
+		return r.noteErasure(ctx, tx, erasure)
 	})
 }
 

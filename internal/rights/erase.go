@@ -26,6 +26,9 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
 		j.report.add("database", "rows of the person before", held)
 		n := int64(len(j.work.Subjects))
+		if err := r.rememberNames(ctx, tx, j); err != nil {
+			return err
+		}
 		if err := r.People.Erase(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
@@ -34,11 +37,17 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	})
 }
 
-// stepShred destroys the keys. From here on nothing the person ever sent can be read, whatever
+// stepShred enters the erasure in the register, so that no backup brings the person back, and destroys
+// the keys. From here on nothing the person ever sent can be read, whatever
 // happens to the rest of the procedure. Other requests of the person, with packages made for them,
 // lose their keys too.
 func (r *Room) stepShred(ctx context.Context, j *job) error {
 	requests, err := r.requestKeys(ctx, j.tenant, j.work.Subjects)
+	if err != nil {
+		return err
+	}
+	j.work.Keys = slices.Concat(j.work.Keys, requests)
+	entry, err := r.register(j)
 	if err != nil {
 		return err
 	}
@@ -48,8 +57,14 @@ func (r *Room) stepShred(ctx context.Context, j *job) error {
 			return err
 		}
 	}
+	if err := r.noteInVault(ctx, entry); err != nil {
+		return err
+	}
 	r.forget(j.tenant, j.work.Subjects)
-	return r.step(ctx, j, stepDelete, Erasing, func(_ *store.Tx, j *job) error {
+	return r.step(ctx, j, stepDelete, Erasing, func(tx *store.Tx, j *job) error {
+		if err := r.noteErasure(ctx, tx, entry); err != nil {
+			return err
+		}
 		if j.work.Rounds > 0 {
 			return nil // they were counted in the first round
 		}
@@ -121,6 +136,9 @@ func (r *Room) stepDelete(ctx context.Context, j *job) error {
 		}
 		j.report.add("requests", "contents deleted", []Count{{"other requests and their packages", requests}})
 		// Events that were on their way when the tombstones were set may have brought rows back.
+		if err := r.rememberNames(ctx, tx, j); err != nil {
+			return err
+		}
 		return r.People.Erase(ctx, tx, j.work.Subjects)
 	})
 }

@@ -43,7 +43,14 @@ var deployment = uuid.MustParse("0194a1b2-0000-7000-8000-000000000001")
 
 func newHouse(t testing.TB, db *store.DB) *house {
 	t.Helper()
-	h := &house{t: id.NewTenant(), db: db, keysDB: storetest.SQLite(t), clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC))}
+	return houseOver(t, id.NewTenant(), db, storetest.SQLite(t), nil)
+}
+
+// houseOver is a house of an organisation over databases that may hold something already, and a
+// register of erasures, which may be nil.
+func houseOver(t testing.TB, tenant id.Tenant, db, keysDB *store.DB, register rights.Register) *house {
+	t.Helper()
+	h := &house{t: tenant, db: db, keysDB: keysDB, clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC))}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -64,11 +71,13 @@ func newHouse(t testing.TB, db *store.DB) *house {
 	must(err)
 	must(h.journey.Migrate(t.Context()))
 	h.deps = rights.Deps{
-		DB: db, Keys: h.keys, People: h.subjects, Ledger: h.ledger, Clock: h.clk,
+		DB: db, Keys: h.keys, People: h.subjects, Ledger: h.ledger, Clock: h.clk, Register: register,
 		Stores: []rights.Store{rights.Identities(h.subjects), rights.Choices(h.consent), rights.Journeys(h.journey)},
 	}
 	h.Room = rights.New(h.deps)
 	must(h.Migrate(t.Context()))
+	_, err = h.ledger.Resume(t.Context(), h.t) // as a start of the program does
+	must(err)
 	return h
 }
 

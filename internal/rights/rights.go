@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/note"
 
 	"probity/internal/clock"
@@ -42,6 +43,10 @@ type Keys interface {
 	Horizon() time.Duration
 	BlindIndex(ctx context.Context, t id.Tenant, kind, value string) ([]byte, error)
 	SealTenant(ctx context.Context, t id.Tenant, aad, plain []byte) ([]byte, error)
+	// NoteErasure notes that an entry of the register of erasures was applied to the keys.
+	NoteErasure(ctx context.Context, t id.Tenant, entry uuid.UUID, body []byte) error
+	// Erasures calls fn for every entry that was; fn must not use the keys.
+	Erasures(ctx context.Context, fn func(entry uuid.UUID, body []byte) error) error
 }
 
 // People knows which data subjects belong to which person. *subject.Room satisfies it.
@@ -53,6 +58,9 @@ type People interface {
 	// Erase deletes the subjects and leaves keyed digests of their identifiers, so that late events
 	// are refused.
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
+	// Digests returns what Erase will leave of the subjects' identifiers, and Suppress leaves it again.
+	Digests(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]subject.Digest, error)
+	Suppress(ctx context.Context, tx *store.Tx, digests []subject.Digest) error
 	Forget(t id.Tenant, subjects ...id.Subject)
 }
 
@@ -181,7 +189,7 @@ type Purpose struct {
 // PurposeText is how a purpose is called and described in one language.
 type PurposeText struct{ Title, Description string }
 
-// Deps are the rooms and engines that rights works with. Models, Bus and Logger may be nil.
+// Deps are the rooms and engines that rights works with. Models, Register, Bus and Logger may be nil.
 type Deps struct {
 	DB         *store.DB
 	Keys       Keys
@@ -189,6 +197,7 @@ type Deps struct {
 	Ledger     Ledger
 	Stores     []Store // in the order of deletion
 	Models     Models
+	Register   Register // nil: restored backups bring back whom they hold
 	Bus        Publisher
 	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
 	Clock      clock.Clock

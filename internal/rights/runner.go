@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
+	"probity/internal/tombstone"
 )
 
 // The steps of the procedures. Their names are stored: don't change them.
@@ -57,9 +58,11 @@ type job struct {
 
 // work is what a step leaves for the next ones. It is sealed, because it ties the request to people.
 type work struct {
-	Subjects []id.Subject `json:"subjects"`
-	Rounds   int          `json:"rounds"`
-	Body     []byte       `json:"body,omitempty"` // the certificate's, once it is fixed
+	Subjects []id.Subject     `json:"subjects"`
+	Names    []tombstone.Name `json:"names,omitempty"` // erasure: what is refused from now on
+	Keys     []id.Subject     `json:"keys,omitempty"`  // erasure: of other requests, destroyed with it
+	Rounds   int              `json:"rounds"`
+	Body     []byte           `json:"body,omitempty"` // the certificate's, once it is fixed
 }
 
 var errLostLease = errors.New("another process carries the request out")

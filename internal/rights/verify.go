@@ -55,7 +55,7 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 // kept is what an erasure leaves in Probity's own stores.
 var kept = []Kept{
 	{
-		What:    "keyed digests of the identifiers, which nobody can turn back, and digests of the erased devices' random references",
+		What:    "keyed digests of the identifiers, which nobody can turn back, and the erased devices' random references, which lead nowhere any more; both also in the register of erasures",
 		Why:     "so that late or replayed events, and restored backups, do not bring the person back",
 		Article: "Art. 5(1)(f), 17(1)",
 	},

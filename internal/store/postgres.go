@@ -246,6 +246,10 @@ func (e *postgresEngine) ready(ctx context.Context) error {
 	return engineError(e.reads.PingContext(ctx))
 }
 
+func (e *postgresEngine) snapshot(context.Context, string) error {
+	return fail.New(fail.Unsupported, "PostgreSQL copies its databases itself: use pg_dump or its base backups")
+}
+
 func (e *postgresEngine) size(ctx context.Context) (n int64, err error) {
 	err = e.reads.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
 	return n, engineError(err)

@@ -209,6 +209,13 @@ func (e *sqliteEngine) ready(ctx context.Context) error {
 	})
 }
 
+func (e *sqliteEngine) snapshot(ctx context.Context, path string) error {
+	if _, err := e.reads.ExecContext(ctx, "VACUUM INTO $1", path); err != nil {
+		return fail.Wrap(fail.Unavailable, err, "the database %s could not be copied", e.path)
+	}
+	return nil
+}
+
 func (e *sqliteEngine) size(context.Context) (int64, error) {
 	var total int64
 	for _, suffix := range []string{"", "-wal"} {

@@ -60,6 +60,7 @@ type engine interface {
 	check(ctx context.Context) error
 	ready(ctx context.Context) error
 	size(ctx context.Context) (int64, error)
+	snapshot(ctx context.Context, path string) error
 	close() error
 }
 
@@ -112,6 +113,11 @@ func (d *DB) Scrub(ctx context.Context) error { return d.engine.scrub(ctx) }
 // file), on PostgreSQL the server's version, that the role can't step around row-level security and
 // that no tenant table lacks it. For the doctor; Ready is for readiness probes.
 func (d *DB) Check(ctx context.Context) error { return d.engine.check(ctx) }
+
+// Snapshot copies the database as it is at one moment to a new SQLite file, beside running readers and
+// writers, without what was deleted. It fails with fail.Unsupported on PostgreSQL, whose own tools do
+// that.
+func (d *DB) Snapshot(ctx context.Context, path string) error { return d.engine.snapshot(ctx, path) }
 
 // Ready tells in well under a millisecond whether the database answers.
 func (d *DB) Ready(ctx context.Context) error { return d.engine.ready(ctx) }

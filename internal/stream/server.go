@@ -31,12 +31,28 @@ type embedded struct {
 	srv *server.Server
 }
 
+// LockFile is the file in a log's directory that keeps a second process off it.
+const LockFile = "lock"
+
+// Lock keeps the embedded engine of any process off a log's directory, which is made if it is missing,
+// until release is called. It fails with fail.Unavailable while a process has the log open.
+func Lock(dir string) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fail.Wrap(fail.Unavailable, err, "the log can't create its directory %s", dir)
+	}
+	lock, err := lockDir(filepath.Join(dir, LockFile))
+	if err != nil {
+		return nil, fail.Wrap(fail.Unavailable, err, "the log in %s is in use by another process or can't be locked", dir)
+	}
+	return lock.release, nil
+}
+
 // startEmbedded locks the directory, then starts the engine on it.
 func startEmbedded(dir string, logger *slog.Logger) (*embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the log can't create its directory %s", dir)
 	}
-	lock, err := lockDir(filepath.Join(dir, "lock"))
+	lock, err := lockDir(filepath.Join(dir, LockFile))
 	if err != nil {
 		return nil, fail.Wrap(fail.Unavailable, err, "the log in %s is in use by another process or can't be locked", dir)
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -26,6 +27,15 @@ func (RootKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(root key)") }
 // MarshalText refuses, so that no encoder writes the key by accident.
 func (RootKey) MarshalText() ([]byte, error) {
 	return nil, errors.New("a root key can't be written as text")
+}
+
+// Derive returns a key for a purpose of its own, that says nothing about the root key. It is for what
+// must be recognised for as long as the root key is there; data is never sealed under it, because a key
+// that can be computed again can't be destroyed.
+func (k RootKey) Derive(purpose string) []byte {
+	h := hmac.New(sha256.New, k[:])
+	h.Write([]byte("probity/root/" + purpose))
+	return h.Sum(nil)
 }
 
 // keyFileHeader starts a key file, so that a person who finds one knows what it is.

@@ -33,6 +33,22 @@ const role = "probity_test"
 // belong on it.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	return create(t, "template0")
+}
+
+// PostgresCopy returns the URL of a new database that holds what the one at url holds now, as a backup
+// of it would. Nobody may be connected to it meanwhile.
+func PostgresCopy(t testing.TB, from string) string {
+	t.Helper()
+	u, err := url.Parse(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return create(t, strings.TrimPrefix(u.Path, "/"))
+}
+
+func create(t testing.TB, template string) string {
+	t.Helper()
 	c, err := server()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +60,7 @@ func PostgresURL(t testing.TB) string {
 	}
 	defer db.Close()
 	name := "probity_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name+" OWNER "+role+" TEMPLATE template0"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name+" OWNER "+role+" TEMPLATE "+template); err != nil {
 		t.Fatalf("create the test database: %v", err)
 	}
 	t.Cleanup(func() {

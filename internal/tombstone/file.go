@@ -1,0 +1,239 @@
+package tombstone
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+)
+
+// headline starts a file, so that a person who finds one knows what it is.
+const headline = "probity register of erasures v1: only ever added to; keep it apart from the backups, it must not go back with them\n"
+
+// file is one file of a register.
+type file struct {
+	path  string
+	key   []byte
+	file  *os.File
+	known map[uuid.UUID]bool
+	end   int64  // bytes that were read and found good
+	last  string // the code of the last line; empty before the first
+}
+
+// line is one entry in the file.
+type line struct {
+	Entry json.RawMessage `json:"entry"`
+	Prev  string          `json:"prev"` // the code of the line before
+	Code  string          `json:"code"` // authenticates Entry and Prev
+}
+
+func openFile(path string, key []byte) (_ *file, err error) {
+	f := &file{path: path, key: key, known: map[uuid.UUID]bool{}}
+	if f.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return nil, fail.Wrap(fail.Unavailable, err, "the register of erasures %s can't be opened", path)
+	}
+	if err := f.catchUp(); err != nil {
+		_ = f.file.Close() // the first error is the one to report
+		return nil, err
+	}
+	return f, syncFolder(path)
+}
+
+// catchUp reads what was added since, by whomever. A line that a crash cut off was never acknowledged
+// and is taken away.
+func (f *file) catchUp() (err error) {
+	if err := lock(f.file); err != nil {
+		return f.unavailable(err, "locked")
+	}
+	defer func() { err = errors.Join(err, unlock(f.file)) }()
+	return f.catchUpLocked()
+}
+
+func (f *file) catchUpLocked() error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return f.unavailable(err, "read")
+	}
+	if info.Size() == f.end && f.end > 0 {
+		return nil
+	}
+	if info.Size() < f.end {
+		return fail.New(fail.Conflict, "the register of erasures %s became shorter while it was open: put its newest copy back and start again", f.path)
+	}
+	if f.end == 0 {
+		if done, err := f.begin(info.Size()); done || err != nil {
+			return err
+		}
+	}
+	return f.read(f.end, info.Size(), func(raw []byte, e Entry, code string) error {
+		f.known[e.ID], f.last = true, code
+		f.end += int64(len(raw))
+		return nil
+	})
+}
+
+// begin writes the headline of a new file, or passes over that of an old one.
+func (f *file) begin(size int64) (fresh bool, err error) {
+	head := make([]byte, min(size, int64(len(headline))))
+	if _, err := f.file.ReadAt(head, 0); err != nil {
+		return false, f.unavailable(err, "read")
+	}
+	switch {
+	case string(head) == headline:
+		f.end = int64(len(headline))
+		return false, nil
+	case len(head) < len(headline) && bytes.HasPrefix([]byte(headline), head):
+		// Empty, or cut off before it was ever used.
+		if err := f.write(0, []byte(headline)); err != nil {
+			return false, err
+		}
+		f.end = int64(len(headline))
+		return true, nil
+	}
+	return false, fail.New(fail.Conflict, "%s is not a register of erasures", f.path)
+}
+
+// each calls fn for every entry.
+func (f *file) each(fn func(Entry) error) error {
+	prev := f.last
+	defer func() { f.last = prev }()
+	f.last = ""
+	return f.read(int64(len(headline)), f.end, func(_ []byte, e Entry, code string) error {
+		f.last = code
+		return fn(e)
+	})
+}
+
+// read checks the lines between two offsets, each against the code of the one before, which the caller
+// keeps in last.
+func (f *file) read(from, to int64, each func(raw []byte, e Entry, code string) error) error {
+	in := bufio.NewReaderSize(io.NewSectionReader(f.file, from, to-from), 1<<16)
+	at := from
+	for {
+		raw, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			if len(raw) == 0 {
+				return nil
+			}
+			if err := f.file.Truncate(at); err != nil {
+				return f.unavailable(err, "mended")
+			}
+			return nil
+		}
+		if err != nil {
+			return f.unavailable(err, "read")
+		}
+		at += int64(len(raw))
+		e, code, err := f.open(raw)
+		if err != nil {
+			return err
+		}
+		if err := each(raw, e, code); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *file) open(raw []byte) (Entry, string, error) {
+	var l line
+	err := json.Unmarshal(raw, &l)
+	if err != nil || l.Prev != f.last || !hmac.Equal([]byte(l.Code), []byte(f.code(l.Prev, l.Entry))) {
+		return Entry{}, "", fail.New(fail.Conflict, "the register of erasures %s was altered, or belongs to another root key: "+
+			"put its newest copy back; nothing is served before it is whole, because somebody who was erased could return", f.path).
+			WithCode("erasures.altered")
+	}
+	e, err := Decode(l.Entry)
+	return e, l.Code, err
+}
+
+func (f *file) code(prev string, entry []byte) string {
+	h := hmac.New(sha256.New, f.key)
+	h.Write([]byte("probity/erasures/v1\n" + prev + "\n"))
+	h.Write(entry)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// hasMore tells whether the file has an entry that the other lacks.
+func (f *file) hasMore(other *file) bool {
+	for entry := range f.known {
+		if !other.known[entry] {
+			return true
+		}
+	}
+	return false
+}
+
+// add appends the entry unless it is there, and returns when it is on disk.
+func (f *file) add(e Entry) (err error) {
+	if f.known[e.ID] {
+		return nil
+	}
+	if err := lock(f.file); err != nil {
+		return f.unavailable(err, "locked")
+	}
+	defer func() { err = errors.Join(err, unlock(f.file)) }()
+	if err := f.catchUpLocked(); err != nil {
+		return err
+	}
+	if f.known[e.ID] {
+		return nil
+	}
+	entry, err := Encode(e)
+	if err != nil {
+		return err
+	}
+	code := f.code(f.last, entry)
+	raw, err := json.Marshal(line{Entry: entry, Prev: f.last, Code: code})
+	if err != nil {
+		return err
+	}
+	raw = append(raw, '\n')
+	if err := f.write(f.end, raw); err != nil {
+		// Half a line must not stand before the next one.
+		return errors.Join(err, f.file.Truncate(f.end))
+	}
+	f.known[e.ID], f.last = true, code
+	f.end += int64(len(raw))
+	return nil
+}
+
+func (f *file) write(at int64, b []byte) error {
+	_, err := f.file.WriteAt(b, at)
+	if err == nil {
+		err = f.file.Sync()
+	}
+	if err != nil {
+		return f.unavailable(err, "written")
+	}
+	return nil
+}
+
+func (f *file) unavailable(err error, what string) error {
+	return fail.Wrap(fail.Unavailable, err, "the register of erasures %s can't be %s", f.path, what)
+}
+
+// syncFolder makes the name of a new file durable.
+func syncFolder(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fail.Wrap(fail.Unavailable, err, "the folder of the register of erasures can't be opened")
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fail.Wrap(fail.Unavailable, err, "the register of erasures %s can't be made durable", path)
+	}
+	return nil
+}

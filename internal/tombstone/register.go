@@ -1,0 +1,200 @@
+// Package tombstone keeps the register of erasures: which data subjects were erased, in files outside
+// of every database, so that a restored backup brings nobody back.
+//
+// A register holds no personal data: the random references that subjects were stored under, keyed
+// digests of their identifiers, and the number of the request. What it says is applied to every
+// database that does not know it yet, before anything is served from there; see package rights.
+//
+// # The files
+//
+// A file is a line that says what it is, and then one line an entry, as JSON. Each line names the one
+// before it and is authenticated under a key that is derived from the installation's root key: a line
+// that was altered, left out or put in is found when the file is opened. Lines are only ever added.
+// All files of a register hold the same entries, not necessarily in the same order; one that lacks
+// some, because it is new or was restored from a backup, gets them from the others.
+package tombstone
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+)
+
+// Entry is one erasure, or a part of one: a request that found more of a person while it was being
+// carried out has several.
+type Entry struct {
+	ID       uuid.UUID    `json:"id"` // follows from what the entry says, see New
+	At       time.Time    `json:"at"`
+	Tenant   id.Tenant    `json:"tenant"`
+	Request  uuid.UUID    `json:"request"`
+	Subjects []id.Subject `json:"subjects"`        // the person's references
+	Keys     []id.Subject `json:"keys,omitempty"`  // other keys that held something of the person
+	Names    []Name       `json:"names,omitempty"` // what nothing is accepted under any more
+}
+
+// Name is a keyed digest of an identifier. Nobody without the organisation's key can compute it or
+// turn it back.
+type Name struct {
+	Kind   string `json:"kind"`
+	Digest []byte `json:"digest"`
+}
+
+// New returns an entry whose number follows from all it says except the time, so that saying the same
+// twice makes one entry.
+func New(e Entry) Entry {
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	e.Subjects, e.Keys = sorted(e.Subjects), sorted(e.Keys)
+	e.Names = slices.SortedFunc(slices.Values(e.Names), func(a, b Name) int {
+		return slices.Compare([]byte(a.Kind+"\x00"+string(a.Digest)), []byte(b.Kind+"\x00"+string(b.Digest)))
+	})
+	e.Names = slices.CompactFunc(e.Names, func(a, b Name) bool { return a.Kind == b.Kind && string(a.Digest) == string(b.Digest) })
+	h := sha256.New()
+	part := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+		h.Write(b)
+	}
+	part(e.Tenant[:])
+	part(e.Request[:])
+	for _, list := range [][]id.Subject{e.Subjects, e.Keys} {
+		part(binary.BigEndian.AppendUint32(nil, uint32(len(list))))
+		for _, s := range list {
+			part(s[:])
+		}
+	}
+	for _, n := range e.Names {
+		part([]byte(n.Kind))
+		part(n.Digest)
+	}
+	e.ID = uuid.UUID(h.Sum(nil)[:16])
+	return e
+}
+
+func sorted(list []id.Subject) []id.Subject {
+	out := slices.SortedFunc(slices.Values(list), func(a, b id.Subject) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(out)
+}
+
+// Register is the register of one installation, in one file or several. It is safe for concurrent use,
+// also by several processes on the same files.
+type Register struct {
+	mu    sync.Mutex // guards files and what they know
+	files []*file
+}
+
+// Open opens the files of a register, makes those that are missing, and brings all of them up to what
+// any of them knows. The first is the installation's own; the others are copies, best kept where no
+// backup of the installation is ever restored.
+//
+// Errors: fail.Conflict for a file that was altered or belongs to another root key, fail.Unavailable
+// for one that can't be read or written.
+func Open(key []byte, paths ...string) (_ *Register, err error) {
+	r := &Register{}
+	defer func() {
+		if err != nil {
+			_ = r.Close() // the first error is the one to report
+		}
+	}()
+	for _, path := range paths {
+		f, err := openFile(path, key)
+		if err != nil {
+			return nil, err
+		}
+		r.files = append(r.files, f)
+	}
+	if len(r.files) == 0 {
+		return nil, fail.New(fail.Internal, "a register of erasures needs a file")
+	}
+	return r, r.Sync()
+}
+
+// Sync brings each file up to what any of them knows, other processes' entries included.
+func (r *Register) Sync() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, from := range r.files {
+		if err := from.catchUp(); err != nil {
+			return err
+		}
+		for _, to := range r.files {
+			if to == from || !from.hasMore(to) {
+				continue
+			}
+			if err := from.each(to.add); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Add adds an entry and returns when it is on disk in every file. An entry that is there already is
+// not added again. Errors: fail.Unavailable; then some of the files may have it, and Add is to be
+// called again.
+func (r *Register) Add(e Entry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.files {
+		if err := f.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Has tells whether the register has the entry.
+func (r *Register) Has(entry uuid.UUID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files[0].known[entry]
+}
+
+// Len returns how many entries there are.
+func (r *Register) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.files[0].known)
+}
+
+// Each calls fn for every entry, oldest first, reading them from the first file.
+func (r *Register) Each(fn func(Entry) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files[0].each(fn)
+}
+
+// Close closes the files.
+func (r *Register) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var first error
+	for _, f := range r.files {
+		if err := f.file.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Encode returns the entry as a database keeps it beside the register.
+func Encode(e Entry) ([]byte, error) { return json.Marshal(e) }
+
+// Decode reads what Encode made. It fails with fail.Conflict for an entry whose number does not follow
+// from what it says.
+func Decode(b []byte) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, fail.Wrap(fail.Conflict, err, "an entry of the register of erasures can't be read")
+	}
+	if New(e).ID != e.ID {
+		return e, fail.New(fail.Conflict, "an entry of the register of erasures was altered")
+	}
+	return e, nil
+}

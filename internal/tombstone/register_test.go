@@ -1,0 +1,245 @@
+package tombstone_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"probity/internal/fail"
+	"probity/internal/id"
+	"probity/internal/tombstone"
+)
+
+var key = []byte("a key of thirty-two bytes or so.")
+
+func entry(n byte) tombstone.Entry {
+	return tombstone.New(tombstone.Entry{
+		At: time.Date(2026, 11, 28, 9, 0, int(n), 0, time.UTC), Tenant: id.Tenant{1}, Request: uuid.UUID{n},
+		Subjects: []id.Subject{{n}, {n, 2}}, Keys: []id.Subject{{n, 3}},
+		Names: []tombstone.Name{{Kind: "email", Digest: []byte{n, 4}}},
+	})
+}
+
+func open(t *testing.T, paths ...string) *tombstone.Register {
+	t.Helper()
+	r, err := tombstone.Open(key, paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func add(t *testing.T, r *tombstone.Register, entries ...tombstone.Entry) {
+	t.Helper()
+	for _, e := range entries {
+		if err := r.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func requests(t *testing.T, r *tombstone.Register) (all []byte) {
+	t.Helper()
+	if err := r.Each(func(e tombstone.Entry) error { all = append(all, e.Request[0]); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestWhatWasAddedIsThereAfterItIsOpenedAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	r := open(t, path)
+	add(t, r, entry(1), entry(2), entry(1))
+	if got := requests(t, r); !slices.Equal(got, []byte{1, 2}) {
+		t.Errorf("the register holds %v", got)
+	}
+	r.Close()
+	again := open(t, path)
+	if !again.Has(entry(2).ID) || again.Has(entry(3).ID) || again.Len() != 2 {
+		t.Errorf("opened again it holds %d entries", again.Len())
+	}
+	add(t, again, entry(3))
+	var all []tombstone.Entry
+	if err := again.Each(func(e tombstone.Entry) error { all = append(all, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if want := entry(3); len(all) != 3 || all[2].ID != want.ID || !all[2].At.Equal(want.At) || !slices.Equal(all[2].Subjects, want.Subjects) ||
+		!bytes.Equal(all[2].Names[0].Digest, want.Names[0].Digest) {
+		t.Errorf("it says %+v", all)
+	}
+}
+
+func TestTheSameErasureIsOneEntryWheneverItIsSaid(t *testing.T) {
+	a := entry(1)
+	a.At, a.Subjects = a.At.Add(time.Hour), []id.Subject{{1, 2}, {1}, {1}}
+	if tombstone.New(a).ID != entry(1).ID {
+		t.Error("another time or order makes another entry")
+	}
+	a.Names = append(a.Names, tombstone.Name{Kind: "phone", Digest: []byte{9}})
+	if tombstone.New(a).ID == entry(1).ID {
+		t.Error("one name more makes the same entry")
+	}
+}
+
+func TestACopyThatLacksEntriesGetsThem(t *testing.T) {
+	dir := t.TempDir()
+	own, copied := filepath.Join(dir, "own"), filepath.Join(dir, "copy")
+	r := open(t, own, copied)
+	add(t, r, entry(1))
+	old, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, r, entry(2))
+	r.Close()
+	// The data directory goes back to a time before the second entry, and another one is made there.
+	if err := os.WriteFile(own, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alone := open(t, own)
+	add(t, alone, entry(3))
+	alone.Close()
+	if got := requests(t, open(t, own, copied)); !slices.Equal(got, []byte{1, 3, 2}) {
+		t.Errorf("the register holds %v", got)
+	}
+	if got := requests(t, open(t, copied)); !slices.Equal(got, []byte{1, 2, 3}) {
+		t.Errorf("the copy holds %v", got)
+	}
+}
+
+func TestAnythingAlteredIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	r := open(t, path)
+	add(t, r, entry(1), entry(2), entry(3))
+	r.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	for name, altered := range map[string][]byte{
+		"a letter":              bytes.Replace(whole, []byte(`"subjects"`), []byte(`"subjectz"`), 1),
+		"a reference":           bytes.Replace(whole, []byte("01020000"), []byte("01090000"), 1),
+		"a line left out":       slices.Concat(lines[0], lines[1], lines[3]),
+		"the first line gone":   slices.Concat(lines[0], lines[2], lines[3]),
+		"lines in other order":  slices.Concat(lines[0], lines[2], lines[1], lines[3]),
+		"a line twice":          slices.Concat(whole, lines[3]),
+		"something else":        []byte("something else altogether, and longer than the first line of a register of erasures would ever be, to be sure\n"),
+		"an empty line between": slices.Concat(lines[0], lines[1], []byte("\n"), lines[2], lines[3]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if bytes.Equal(altered, whole) {
+				t.Fatal("nothing was altered")
+			}
+			if err := os.WriteFile(path, altered, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tombstone.Open(key, path); !fail.Is(err, fail.Conflict) {
+				t.Errorf("it opens: %v", err)
+			}
+		})
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tombstone.Open([]byte("another key"), path); !fail.Is(err, fail.Conflict) {
+		t.Errorf("it opens with another key: %v", err)
+	}
+}
+
+// A process dies while it writes: at each byte of a line.
+func TestALineThatWasCutOffIsTakenAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	r := open(t, path)
+	add(t, r, entry(1))
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, r, entry(2))
+	r.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := len(before); n < len(whole); n++ {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := tombstone.Open(key, path)
+		if err != nil {
+			t.Fatalf("cut off at %d: %v", n, err)
+		}
+		add(t, again, entry(3))
+		if got := requests(t, again); !slices.Equal(got, []byte{1, 3}) {
+			t.Fatalf("cut off at %d it holds %v", n, got)
+		}
+		again.Close()
+	}
+	// The first line too.
+	for n := range strings.Index(string(whole), "\n") {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := tombstone.Open(key, path)
+		if err != nil {
+			t.Fatalf("cut off at %d: %v", n, err)
+		}
+		again.Close()
+	}
+}
+
+func TestSeveralProcessesWriteOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	var writers sync.WaitGroup
+	for w := range 4 {
+		r := open(t, path)
+		writers.Go(func() {
+			for n := range 25 {
+				if err := r.Add(entry(byte(1 + w*25 + n))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if n := open(t, path).Len(); n != 100 {
+		t.Errorf("the file holds %d entries, want 100", n)
+	}
+}
+
+func TestARegisterThatCannotBeWrittenSaysSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	r := open(t, path)
+	r.Close()
+	if err := r.Add(entry(1)); !fail.Is(err, fail.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	if r.Has(entry(1).ID) {
+		t.Error("an entry that is on no disk is said to be there")
+	}
+	if _, err := tombstone.Open(key, filepath.Join(t.TempDir(), "no", "folder")); !fail.Is(err, fail.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnEntryOfADatabaseMustBeWhatItsNumberSays(t *testing.T) {
+	b, err := tombstone.Encode(entry(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := tombstone.Decode(b); err != nil || e.ID != entry(1).ID {
+		t.Errorf("got %v, %v", e.ID, err)
+	}
+	if _, err := tombstone.Decode(bytes.Replace(b, []byte("01020000"), []byte("01090000"), 1)); !fail.Is(err, fail.Conflict) {
+		t.Errorf("an altered entry: %v", err)
+	}
+}
