@@ -2,9 +2,11 @@ package sdk_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/performance"
 
 	"probity/e2e/chromium"
+	"probity/internal/notice"
 )
 
 // What stands on the visitor's device and what leaves it: the checks S, T and W in a real browser.
@@ -118,8 +121,16 @@ func TestS7_EveryKeyIsPublished(t *testing.T) {
 			t.Errorf("the device holds %q; the README says %q days of it", key, table[key])
 		}
 	}
-	if len(keys) != len(table) {
+	// What a child's choice keeps is walked through where an age is asked for.
+	if len(keys) != len(table)-1 || table["local _act_parent"] == "" {
 		t.Errorf("the device holds %q, the README lists %v", keys, table)
+	}
+	declared := map[string]string{}
+	for _, k := range notice.Stored() {
+		declared[k.Kind+" "+k.Name] = strconv.Itoa(k.Days)
+	}
+	if !maps.Equal(declared, table) {
+		t.Errorf("notices list %v, the README %v", declared, table)
 	}
 }
 

@@ -118,15 +118,25 @@ const (
 	Marketing = "marketing" // offers of goods and campaigns
 )
 
-// ChoiceStorage is what the choice itself needs on the device: it holds no identifier, and people ask for
-// it by choosing, so that it needs no consent.
-func ChoiceStorage() StorageKey { return StorageKey{"probity_choice", "local", 182} }
+// OwnStorage is what asking itself needs on the device, whatever the purposes: the choice, which holds no
+// identifier, and where a child's choice waits for a parent the number under which the answer is found.
+// People ask for both by choosing, so that neither needs consent. Every notice lists them.
+func OwnStorage() []StorageKey {
+	return []StorageKey{{"probity_choice", "local", 182}, {"_act_parent", "local", 182}}
+}
+
+// visitorStorage is the random number that measuring tells a browser by.
+func visitorStorage() StorageKey { return StorageKey{"_actmu", "cookie", 182} }
+
+// Stored is everything that our files for the browser may keep on a device. A test of package sdk holds
+// the files to it.
+func Stored() []StorageKey { return append(OwnStorage(), visitorStorage()) }
 
 // DefaultPurposes returns the purposes an organisation starts with, with their texts in all built-in
 // languages. No service depends on any of them.
 func DefaultPurposes() []Purpose {
 	list := []Purpose{
-		{ID: Measure, Categories: []string{"pages-visited", "device", "network-address-shortened"}, Storage: []StorageKey{{"_actmu", "cookie", 182}}},
+		{ID: Measure, Categories: []string{"pages-visited", "device", "network-address-shortened"}, Storage: []StorageKey{visitorStorage()}},
 		{ID: Actions, Categories: []string{"actions-on-pages"}},
 		{ID: Identity, Categories: []string{"contact", "customer-number"}},
 		{ID: Predict, Profiling: true, Categories: []string{"profile", "probabilities"}},

@@ -75,23 +75,8 @@ func Blocking(faults []Fault) []Fault {
 	return slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.Severity == Doubtful })
 }
 
-// LintStorage returns the keys seen on devices that no purpose declares, with their kind and a life at
-// least as long. The key of the choice itself is declared by nature. seen comes from a walk through the
-// site, such as a crawler or the end-to-end tests make it.
-func LintStorage(purposes []Purpose, seen []StorageKey) []Fault {
-	r := &reader{rule: Rule{ID: "storage-undeclared", Severity: Wrong, Source: "Art. 5(3) ePrivacy; Taskforce §27"}}
-	declared := []StorageKey{ChoiceStorage()}
-	for _, p := range purposes {
-		declared = append(declared, p.Storage...)
-	}
-	for _, k := range seen {
-		if !slices.ContainsFunc(declared, func(d StorageKey) bool { return d.covers(k) }) {
-			r.fault("storage."+k.Name, "The site keeps %s (%s, %d days), which no purpose declares.", k.Name, k.Kind, k.Days)
-		}
-	}
-	return r.faults
-}
-
+// covers tells whether what was declared allows another key: of its name and kind, with a life at most as
+// long.
 func (k StorageKey) covers(seen StorageKey) bool {
 	prefix, open := strings.CutSuffix(k.Name, "*")
 	return k.Kind == seen.Kind && seen.Days <= k.Days && (k.Name == seen.Name || open && strings.HasPrefix(seen.Name, prefix))

@@ -2,6 +2,7 @@ package notice_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -174,18 +175,33 @@ func TestB30_WhatIsCalledNecessaryCitesAnExemptionAndListsItsKeys(t *testing.T) 
 		}},
 		{"wrong “necessary”: a consent that needs none", "exemption-wrong", func(m *subject) { m.purpose(notice.Measure).Exemption = notice.RequestedService }},
 	})
-	declared := notice.DefaultPurposes()
-	seen := []notice.StorageKey{{Name: "_actmu", Kind: "cookie", Days: 182}, {Name: "probity_choice", Kind: "local", Days: 182}}
-	if faults := notice.LintStorage(declared, seen); len(faults) != 0 {
-		t.Errorf("what is declared is found wrong: %+v", faults)
+}
+
+// What our files keep is listed in the notice, in every language, or the notice is not published.
+func TestS7_B30_EveryKeyThatOurFilesKeepIsInTheNotice(t *testing.T) {
+	refuses(t, []mutant{
+		{"a key that nobody declared", "storage-undeclared", func(m *subject) { m.purpose(notice.Measure).Storage = nil }},
+		{"a key of another kind", "storage-undeclared", func(m *subject) {
+			m.purpose(notice.Measure).Storage = []notice.StorageKey{{Name: "_actmu", Kind: "local", Days: 182}}
+		}},
+		{"a key that lives longer", "storage-undeclared", func(m *subject) {
+			m.purpose(notice.Measure).Storage = []notice.StorageKey{{Name: "_actmu", Kind: "cookie", Days: 30}}
+		}},
+	})
+	if faults := lint(func(m *subject) {
+		m.purpose(notice.Measure).Storage = []notice.StorageKey{{Name: "_act*", Kind: "cookie", Days: 400}}
+	}); len(notice.Blocking(faults)) != 0 {
+		t.Errorf("what is declared more widely is found wrong: %+v", faults)
 	}
-	for name, key := range map[string]notice.StorageKey{
-		"a key that nobody declared": {Name: "_ga", Kind: "cookie", Days: 400},
-		"a key of another kind":      {Name: "_actmu", Kind: "local", Days: 1},
-		"a key that lives longer":    {Name: "_actmu", Kind: "cookie", Days: 400},
-	} {
-		if faults := notice.LintStorage(declared, append(seen, key)); len(faults) != 1 || faults[0].Rule != "storage-undeclared" {
-			t.Errorf("%s: %+v", name, faults)
+	for _, lang := range notice.Languages() {
+		_, page, err := notice.Render(notice.DefaultPurposes(), notice.Draft{Texts: notice.DefaultTexts()}, 1, lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range notice.Stored() {
+			if want := fmt.Sprintf(`<code data-storage="%s" data-days="%d">%s, %[2]d d</code>`, k.Kind, k.Days, k.Name); !strings.Contains(string(page), want) {
+				t.Errorf("the notice in %s does not list %s", lang, k.Name)
+			}
 		}
 	}
 }

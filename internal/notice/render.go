@@ -52,6 +52,7 @@ func Render(purposes []Purpose, d Draft, version int, lang string) (Notice, []by
 		"Facts":    d.Facts,
 		"Sections": known.sections(text),
 		"Purposes": list,
+		"Own":      OwnStorage(),
 	})
 	if err != nil {
 		return n, nil, fmt.Errorf("render the notice: %w", err)

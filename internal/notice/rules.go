@@ -60,6 +60,7 @@ func Rules() []Rule {
 
 		// What each purpose rests on.
 		{"interest-on-device", Wrong, "Art. 5(3) ePrivacy; Taskforce §24", "B29", "legitimate interest for storage", interestOnDevice, nil, nil},
+		{"storage-undeclared", Wrong, "Art. 5(3) ePrivacy; Taskforce §27", "S7 B30", "undeclared storage", storageUndeclared, nil, nil},
 		{"exemption-wrong", Wrong, "Art. 5(3) ePrivacy; Taskforce §27", "B30", "wrong “necessary”", exemptionWrong, nil, nil},
 
 		// Whether consent is free.
@@ -416,6 +417,21 @@ func interestOnDevice(r *reader) {
 	for _, p := range r.purposes {
 		if p.Basis == LegitimateInterest && len(p.Storage) > 0 && p.Exemption == "" {
 			r.fault("purposes."+p.ID+".basis", "The purpose %s keeps something on the device, and a legitimate interest does not allow that: ask for consent, or name the exemption.", p.ID)
+		}
+	}
+}
+
+// storageUndeclared holds the purposes to what our files keep on a device. Without measuring they keep
+// the choice alone, which each notice lists by itself.
+func storageUndeclared(r *reader) {
+	at := slices.IndexFunc(r.purposes, func(p Purpose) bool { return p.ID == Measure })
+	if at < 0 {
+		return
+	}
+	declared := append(OwnStorage(), r.purposes[at].Storage...)
+	for _, k := range Stored() {
+		if !slices.ContainsFunc(declared, func(d StorageKey) bool { return d.covers(k) }) {
+			r.fault("purposes."+Measure+".storage", "Measuring keeps %s (%s, %d days) on the device, and the purpose does not say so. Add it to what it stores.", k.Name, k.Kind, k.Days)
 		}
 	}
 }

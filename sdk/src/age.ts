@@ -106,6 +106,7 @@ const put = (page: Page, notice: Notice, on: string[], choose: (age: Age) => Pro
     const age = { age_band: band.value, country: country.value }
     try {
       await choose(age)
+      localStorage.removeItem(PARENT) // another choice was made than the one that waits
     } catch (status) {
       if (status != 403) throw status
       return parent(age)
