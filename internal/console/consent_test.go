@@ -23,6 +23,7 @@ import (
 	"probity/internal/ledger"
 	"probity/internal/notice"
 	"probity/internal/org"
+	"probity/internal/rights"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
@@ -54,6 +55,7 @@ type office struct {
 	tenant  id.Tenant
 	door    *door
 	keys    *vault.Vault
+	rights  *rights.Room
 	cookies []*http.Cookie
 }
 
@@ -74,7 +76,12 @@ func newOffice(t testing.TB) *office {
 	}
 	log := witness.NewPublisher(witness.Deps{DB: o.db, Ledger: o.ledger, Clock: o.clk, Logger: quiet, Audits: []func(context.Context, id.Tenant) error{o.consent.Audit}, Warnings: []func(context.Context, id.Tenant) ([]string, error){o.consent.Warnings}})
 	gone := withdrawn.New(withdrawn.Deps{DB: o.db, Clock: o.clk, Logger: quiet})
+	o.rights = rights.New(rights.Deps{
+		DB: o.db, Keys: keys, People: o.subject, Ledger: o.ledger, Clock: o.clk,
+		Stores: []rights.Store{rights.Identities(o.subject), rights.Choices(o.consent), rights.Journeys(o.journey)},
+	})
 	for _, migrate := range []func() error{
+		func() error { return o.rights.Migrate(t.Context()) },
 		func() error { return o.ledger.Migrate(t.Context()) },
 		func() error { return o.subject.Migrate(t.Context()) },
 		func() error { return o.consent.Migrate(t.Context()) },
@@ -91,7 +98,7 @@ func newOffice(t testing.TB) *office {
 	o.Handler = New(Deps{
 		Staff: o.door, Sessions: memstore.NewWithCleanupInterval(0), Journey: empty{}, Consent: o.consent, Notices: o.consent,
 		Answers: o.consent, Proofs: o.consent, Ways: o.consent, Sites: sites{{ID: site, Name: "Tea <shop>"}}, Subjects: o.subject, Log: log, Entries: o.ledger,
-		Excerpts: o.consent, Grounds: o.journey, Withdrawn: gone, Clock: o.clk, Logger: quiet, Plain: true,
+		Excerpts: o.consent, Grounds: o.journey, Withdrawn: gone, Rights: o.rights, Clock: o.clk, Logger: quiet, Plain: true,
 	})
 	o.cookies = ask(o, "POST", "/console/sign-in", "token=secret", nil).Cookies()
 	return o

@@ -78,9 +78,11 @@ type Subjects interface {
 
 // Rights shows requests. *rights.Room satisfies it.
 type Rights interface {
-	List(ctx context.Context, t id.Tenant, offset, limit int) (page []*rights.Request, total int, err error)
+	Queue(ctx context.Context, t id.Tenant, q rights.Queue, offset, limit int) (page []rights.Waiting, total int, err error)
+	Load(ctx context.Context, t id.Tenant) (rights.Load, error)
 	Get(ctx context.Context, t id.Tenant, request uuid.UUID) (*rights.Request, error)
 	Certificate(ctx context.Context, t id.Tenant, request uuid.UUID) ([]byte, error)
+	Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by rights.Actor) (*rights.Package, []byte, error)
 }
 
 // Bus tells what happens. *stream.Engine satisfies it.
@@ -144,7 +146,7 @@ func New(d Deps) http.Handler {
 	c.sessions.Cookie.Persist = false
 	c.sessions.Cookie.SameSite = http.SameSiteLaxMode
 	c.sessions.Cookie.Secure = !d.Plain
-	c.pages = template.Must(template.New("").Funcs(c.words()).Funcs(noticeWords()).Funcs(consentWords()).ParseFS(templateFiles, "templates/*.html"))
+	c.pages = template.Must(template.New("").Funcs(c.words()).Funcs(noticeWords()).Funcs(consentWords()).Funcs(c.requestWords()).ParseFS(templateFiles, "templates/*.html"))
 
 	static, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -168,6 +170,7 @@ func New(d Deps) http.Handler {
 		"GET /console/requests":                                              {org.PermissionRights, (*call).requests},
 		"GET /console/requests/{request}":                                    {org.PermissionRights, (*call).request},
 		"GET /console/requests/{request}/certificate":                        {org.PermissionRights, (*call).certificate},
+		"GET /console/requests/{request}/package":                            {org.PermissionRights, (*call).takePackage},
 		"GET /console/consent":                                               {org.PermissionNotice, (*call).overview},
 		"GET /console/consent/rates":                                         {org.PermissionNotice, (*call).rates},
 		"GET /console/consent/rates.csv":                                     {org.PermissionNotice, (*call).ratesFile},
