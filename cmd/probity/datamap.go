@@ -17,6 +17,7 @@ import (
 type datamapCommand struct {
 	Access   datamapAccess   `cmd:"" help:"Show what databases hold about a person."`
 	Erase    datamapErase    `cmd:"" help:"Mask or delete what databases hold about a person, and read it again."`
+	Rectify  datamapRectify  `cmd:"" help:"Write corrected values over wrong ones in what databases hold about a person, and read them again."`
 	Lint     datamapLint     `cmd:"" help:"Name what dataset files leave out or get wrong about their databases."`
 	Discover datamapDiscover `cmd:"" help:"Draft a dataset file from a live schema."`
 }

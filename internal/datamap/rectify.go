@@ -1,0 +1,694 @@
+package datamap
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"probity/internal/fail"
+)
+
+// Replacement is one correction: where a field of the kind holds the old value, the new one is written.
+type Replacement struct {
+	Kind string // a kind of identity such as email, or a data category such as user.name, with all below it
+	Old  string // the whole value, as the store holds it; free text that only mentions it is left
+	New  string
+}
+
+// Correction is a request to rectify (Art. 16 GDPR).
+type Correction struct {
+	Request
+	Replace  []Replacement
+	DryRun   bool    // everything is tried, and nothing is kept
+	MaxShare float64 // refuse when a larger share of a table would be hit; 0: half
+}
+
+// Rectified is what was corrected, or in a dry run what would be.
+type Rectified struct {
+	Changed     []Changed   `json:"changed"`        // counted by field, in the order of the datasets
+	Records     []Corrected `json:"records"`        // each value on its own
+	Skipped     []Shared    `json:"skipped_shared"` // rows that hold an old value and belong to others, too or alone
+	Refused     []Refused   `json:"refused"`        // with any, nothing was changed
+	Unreachable []string    `json:"unreachable"`
+	Verified    bool        `json:"verified"` // every value was read again after the commit and found corrected
+}
+
+// Changed is how many rows of a field were corrected.
+type Changed struct {
+	Collection string `json:"collection"`
+	Field      string `json:"field"`
+	Rows       int    `json:"rows"`
+}
+
+// Corrected is one value that was corrected.
+type Corrected struct {
+	Collection string          `json:"collection"`
+	Key        json.RawMessage `json:"key"`
+	Field      string          `json:"field"`
+	Kind       string          `json:"kind"` // of the replacement
+}
+
+// Refused is a field in which the store does not take the new value.
+type Refused struct {
+	Collection string `json:"collection"`
+	Field      string `json:"field"`
+	Why        string `json:"why"`
+}
+
+// MarshalJSON writes empty lists where nothing is.
+func (r *Rectified) MarshalJSON() ([]byte, error) {
+	type plain Rectified
+	p := plain(*r)
+	p.Changed = append([]Changed{}, p.Changed...)
+	p.Records = append([]Corrected{}, p.Records...)
+	p.Skipped = append([]Shared{}, p.Skipped...)
+	p.Refused = append([]Refused{}, p.Refused...)
+	p.Unreachable = append([]string{}, p.Unreachable...)
+	return json.Marshal(p)
+}
+
+// Describe writes the result for a person.
+func (r *Rectified) Describe(w io.Writer) {
+	for _, c := range r.Changed {
+		fmt.Fprintf(w, "%6d corrected  %s.%s\n", c.Rows, c.Collection, c.Field)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "kept           %s %s, %d owners\n", s.Collection, s.Key, s.Owners)
+	}
+	for _, u := range r.Refused {
+		fmt.Fprintf(w, "REFUSED        %s.%s: %s\n", u.Collection, u.Field, u.Why)
+	}
+	for _, name := range r.Unreachable {
+		fmt.Fprintf(w, "unreachable    %s\n", name)
+	}
+	fmt.Fprintf(w, "read again and found corrected: %t\n", r.Verified)
+}
+
+// fix is a row with what is to be written into it. Its hit keeps the columns as they were.
+type fix struct {
+	*hit
+	sets     []set
+	by       map[*Field][]int // the replacements that apply to a field
+	withheld map[*Field]bool  // fields that are about others, and stay out of reports
+}
+
+// rectifier carries a correction through the stores. Of the eraser it uses what changes and reads rows.
+type rectifier struct {
+	*eraser
+	replace []Replacement
+	out     *Rectified
+	fixes   map[*Collection][]*fix
+	refused map[Refused]bool
+}
+
+// Rectify writes new values over old ones in what the stores hold about the person.
+//
+// Only rows that are the person's alone are changed, and in rows with several owners the fields that
+// name the person and nobody else. A field is changed if it is of the kind of a replacement and holds
+// the old value exactly; numbers are compared as numbers. All replacements look at the values as they
+// were before, so that two values can be exchanged.
+//
+// A new value that a store does not take, by its type, length or constraints, or that names somebody
+// else already, is named in Refused; then nothing is changed anywhere, and the error is a Conflict.
+// Each store has one transaction, and what was written is read again before and after its commit. A
+// correction that was interrupted between stores is finished by asking again with the same identities.
+func Rectify(ctx context.Context, c *Correction) (*Rectified, error) {
+	out := &Rectified{}
+	if err := c.validate(); err != nil {
+		return out, err
+	}
+	stores, down, failure := connect(ctx, &c.Request)
+	if failure != nil {
+		closeAll(stores)
+		out.Unreachable = down
+		return out, failure
+	}
+	defer closeAll(stores)
+	w, err := newWalker(ctx, &c.Request, stores, false)
+	if err != nil {
+		return out, err
+	}
+	defer w.rollback()
+	x := &rectifier{
+		eraser: &eraser{
+			walker: w, e: &Erasure{Request: c.Request, DryRun: c.DryRun, MaxShare: c.MaxShare},
+			out: &Erased{}, hits: map[*Collection][]*hit{},
+		},
+		replace: c.Replace, out: out, fixes: map[*Collection][]*fix{}, refused: map[Refused]bool{},
+	}
+	out.Unreachable = w.unreachable()
+	if err := x.plan(ctx); err != nil {
+		return out, err
+	}
+	if err := x.brake(ctx); err != nil {
+		return out, err
+	}
+	if err := x.nobodyElse(ctx); err != nil {
+		return out, err
+	}
+	if err := x.write(ctx); err != nil {
+		return out, err
+	}
+	if _, err := x.verify(ctx, func(c *Collection) querier { return w.txs[c.Dataset] }, true); err != nil {
+		return out, err
+	}
+	if n := len(out.Refused); n > 0 {
+		return out, fail.New(fail.Conflict, "%d fields do not take the new value; nothing was changed", n)
+	}
+	x.count()
+	if c.DryRun {
+		return out, nil
+	}
+	if err := x.commit(ctx); err != nil {
+		out.Changed, out.Records = nil, nil
+		out.Unreachable = append(out.Unreachable, x.eraser.out.Unreachable...)
+		return out, err
+	}
+	if out.Verified, err = x.verify(ctx, func(c *Collection) querier { return w.stores[c.Dataset].db }, false); err != nil {
+		return out, err
+	}
+	if !out.Verified {
+		return out, fail.New(fail.Conflict, "not every value was found corrected when it was read again; ask again")
+	}
+	return out, nil
+}
+
+func (c *Correction) validate() error {
+	if len(c.Replace) == 0 {
+		return fail.New(fail.Invalid, "a correction needs at least one replacement")
+	}
+	for i, r := range c.Replace {
+		switch {
+		case r.Kind == "":
+			return fail.New(fail.Invalid, "replacement %d has no kind; give a kind of identity such as email, or a data category such as user.name", i+1)
+		case r.Old == "" || r.New == "":
+			return fail.New(fail.Invalid, "replacement %d needs an old and a new value; to remove a value, erase it", i+1)
+		case r.Old == r.New:
+			return fail.New(fail.Invalid, "replacement %d: the old and the new value are the same", i+1)
+		case strings.Contains(r.New, "\x00") || !utf8.ValidString(r.New):
+			return fail.New(fail.Invalid, "replacement %d: the new value is no text", i+1)
+		}
+		for _, other := range c.Replace[:i] {
+			if other.Kind == r.Kind && other.Old == r.Old && other.New != r.New {
+				return fail.New(fail.Invalid, "replacement %d gives an old value a second new one", i+1)
+			}
+		}
+	}
+	known := func(kind string) bool {
+		return slices.ContainsFunc(c.Datasets, func(d *Dataset) bool {
+			return slices.ContainsFunc(d.Collections, func(c *Collection) bool {
+				return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Identity == kind || f.Matches([]string{kind}) })
+			})
+		})
+	}
+	for i, r := range c.Replace {
+		if !known(r.Kind) {
+			return fail.New(fail.Invalid, "replacement %d: no field of the datasets is an identity of the kind %s or of the category %s", i+1, r.Kind, r.Kind)
+		}
+	}
+	return nil
+}
+
+// matching returns the replacements that are about the field.
+func (x *rectifier) matching(f *Field) []int {
+	var out []int
+	for i, r := range x.replace {
+		if f.Identity == r.Kind || f.Matches([]string{r.Kind}) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// corrected returns what the column of the field should hold instead of text, and the replacements
+// that apply. None apply: nothing is due.
+func (x *rectifier) corrected(col *column, f *Field, text string) (string, []int) {
+	var applied []int
+	with := func(value string, same func(a, b string) bool) (string, bool) {
+		for _, i := range x.matching(f) {
+			if same(value, x.replace[i].Old) {
+				if !slices.Contains(applied, i) {
+					applied = append(applied, i)
+				}
+				return x.replace[i].New, true
+			}
+		}
+		return value, false
+	}
+	exact := func(a, b string) bool { return a == b }
+	if len(f.Path) == 1 && col.class != array && col.class != jsonClass {
+		value, _ := with(text, col.same)
+		return value, applied
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return text, nil
+	}
+	v = change(v, f.Path[1:], func(v any) any {
+		switch s := v.(type) {
+		case string:
+			value, _ := with(s, exact)
+			return value
+		case json.Number:
+			if value, ok := with(s.String(), sameNumber); ok {
+				if isDecimal(value) && json.Valid([]byte(value)) {
+					return json.Number(value)
+				}
+				return value
+			}
+		}
+		return v
+	})
+	if len(applied) == 0 {
+		return text, nil
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return text, nil
+	}
+	return strings.TrimSpace(b.String()), applied
+}
+
+// same tells whether the column would call two values the same.
+func (c *column) same(a, b string) bool {
+	switch {
+	case a == b:
+		return true
+	case c.class == integer || c.class == decimal:
+		return sameNumber(a, b)
+	case c.class == text && (c.typ == "character" || strings.HasPrefix(c.typ, "char(")):
+		return strings.TrimRight(a, " ") == strings.TrimRight(b, " ") // padded to its length
+	}
+	return false
+}
+
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if !isDecimal(a) || !isDecimal(b) {
+		return false
+	}
+	x, ok := new(big.Rat).SetString(a)
+	if !ok {
+		return false
+	}
+	y, ok := new(big.Rat).SetString(b)
+	return ok && x.Cmp(y) == 0
+}
+
+// plan walks to all rows and notes which hold an old value.
+func (x *rectifier) plan(ctx context.Context) error {
+	at := map[*Collection]map[string]*fix{}
+	skipped := map[*Collection]map[string]int{}
+	return x.walk(ctx, func(c *Collection, f found) error {
+		if f.status == public {
+			return nil
+		}
+		t := x.stores[c.Dataset].tables[c]
+		fx := &fix{hit: &hit{row: &f.node.row, clear: map[string]cell{}}, by: map[*Field][]int{}}
+		if x.req.Mode == ModeGuarded && !f.alone {
+			fx.withheld = x.own.withheld(f.node)
+		}
+		kept := false
+		texts := map[string]string{} // of the columns that change: two fields may lie in one document
+		for _, l := range c.leaves {
+			before := fx.cell(l.Column())
+			if before.null {
+				continue
+			}
+			col := t.column(l.Column())
+			now, ok := texts[col.name]
+			if !ok {
+				now = before.text
+			}
+			next, by := x.corrected(col, l, now)
+			if len(by) == 0 {
+				continue
+			}
+			if x.req.Mode == ModeGuarded && (f.status != owned || !f.alone && !x.namesOnly(f.node, l)) {
+				kept = true
+				continue
+			}
+			texts[col.name] = next
+			fx.by[l] = by
+			fx.due = append(fx.due, l)
+			fx.clear[col.name] = before
+		}
+		id := fx.id
+		if kept {
+			s := Shared{Collection: c.String(), Key: keyOf(c, fx.row, fx.withheld), Owners: len(f.own)}
+			if skipped[c] == nil {
+				skipped[c] = map[string]int{}
+			}
+			if i, ok := skipped[c][id]; ok {
+				x.out.Skipped[i] = s
+			} else {
+				skipped[c][id] = len(x.out.Skipped)
+				x.out.Skipped = append(x.out.Skipped, s)
+			}
+		}
+		if len(fx.due) == 0 {
+			return nil
+		}
+		seen := map[string]bool{}
+		for _, l := range fx.due {
+			if seen[l.Column()] {
+				continue
+			}
+			seen[l.Column()] = true
+			s := set{col: t.column(l.Column()), cell: cell{text: texts[l.Column()]}}
+			for _, g := range fx.due {
+				if g.Column() == l.Column() {
+					s.fields = append(s.fields, g)
+				}
+			}
+			fx.sets = append(fx.sets, s)
+		}
+		// A later way may show more of a row that was met before.
+		if at[c] == nil {
+			at[c] = map[string]*fix{}
+		}
+		if before := at[c][id]; before != nil {
+			*before = *fx
+			return nil
+		}
+		at[c][id] = fx
+		x.fixes[c] = append(x.fixes[c], fx)
+		x.hits[c] = append(x.hits[c], fx.hit)
+		return nil
+	})
+}
+
+func (x *rectifier) refuse(c *Collection, field, why string) {
+	r := Refused{c.String(), field, why}
+	if !x.refused[r] {
+		x.refused[r] = true
+		x.out.Refused = append(x.out.Refused, r)
+	}
+}
+
+// nobodyElse refuses a new value that already names another person, who would become one with this one.
+func (x *rectifier) nobodyElse(ctx context.Context) error {
+	if x.req.Mode != ModeGuarded {
+		return nil
+	}
+	asked := map[value]bool{}
+	for _, c := range x.g.collections {
+		for _, fx := range x.fixes[c] {
+			for f, by := range fx.by {
+				for _, i := range by {
+					if f.Identity != "" {
+						asked[value{f.Identity, x.replace[i].New}] = true
+					}
+				}
+			}
+		}
+	}
+	for v := range asked {
+		for _, f := range x.g.identities[v.kind] {
+			c := f.Collection
+			others := false
+			err := x.each(ctx, f, v.text, func(rows []*row) error {
+				nodes, err := x.own.of(ctx, c, rows)
+				for _, n := range nodes {
+					others = others || len(n.own) > 0 && !x.own.mine(n)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if others {
+				x.refuse(c, f.Name(), "the new value names somebody else already")
+			}
+		}
+	}
+	return nil
+}
+
+// each hands out the rows in which the field has the value, some at a time.
+func (x *rectifier) each(ctx context.Context, f *Field, v string, yield func([]*row) error) error {
+	var rows []*row
+	err := x.find(ctx, x.layouts[f.Collection], f, []string{v}, func(r *row) error {
+		if len(rows) < batchRows { // more rows of one identity would tell nothing else
+			rows = append(rows, r)
+		}
+		return nil
+	})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return yield(rows)
+}
+
+// write writes all new values. What a store refuses is named; a failure of a store is an error.
+func (x *rectifier) write(ctx context.Context) error {
+	for _, c := range x.g.collections {
+		list := x.fixes[c]
+		if len(list) == 0 {
+			continue
+		}
+		switch t := x.stores[c.Dataset].tables[c]; {
+		case t.view:
+			x.refuse(c, "", "it is a view: name the tables behind it in the dataset")
+			continue
+		case t.plain:
+			x.refuse(c, "", "its engine has no transactions, so a change could stay half done")
+			continue
+		}
+		for _, fx := range list {
+			if err := x.writeRow(ctx, c, fx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeRow writes all columns of a row at once if the store takes that, else one after the other, to
+// learn which it refuses.
+func (x *rectifier) writeRow(ctx context.Context, c *Collection, fx *fix) error {
+	var sets []set
+	for _, s := range fx.sets {
+		if s.col.generated {
+			continue // verify finds it, unless what it is computed from was corrected too
+		}
+		fits := true
+		for _, f := range s.fields {
+			if why := tooLong(s.col, f, x.news(fx, f)); why != "" {
+				x.refuse(c, f.Name(), why)
+				fits = false
+			}
+		}
+		if fits {
+			sets = append(sets, s)
+		}
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	tx := x.txs[c.Dataset]
+	err := x.savepoint(ctx, tx, func() error { return x.eraser.write(ctx, c, fx.hit, sets) })
+	if err == nil {
+		x.wrote(fx.hit, sets)
+		return nil
+	}
+	if isLost(err) || refusal(err) == "" {
+		return broken(c, err)
+	}
+	for _, s := range sets {
+		place := fx.ctid
+		err := x.savepoint(ctx, tx, func() error { return x.eraser.write(ctx, c, fx.hit, []set{s}) })
+		if err != nil && strings.HasPrefix(refusal(err), "a foreign key forbids it") {
+			// Rows that refer to the value may follow it.
+			if alt := x.savepoint(ctx, tx, func() error { return x.writeReferred(ctx, c, fx.hit, s) }); alt == nil {
+				err = nil
+			} else if isLost(alt) {
+				return broken(c, alt)
+			}
+		}
+		if err == nil {
+			x.wrote(fx.hit, []set{s})
+			continue
+		}
+		if fx.l.rowID {
+			fx.ctid, fx.id = place, place
+		}
+		if isLost(err) || refusal(err) == "" {
+			return broken(c, err)
+		}
+		for _, f := range s.fields {
+			x.refuse(c, f.Name(), why(err))
+		}
+	}
+	return nil
+}
+
+func isLost(err error) bool {
+	var l lost
+	return errors.As(err, &l)
+}
+
+// wrote notes what stands in the row now.
+func (x *rectifier) wrote(h *hit, sets []set) {
+	h.masked = true
+	for _, s := range sets {
+		h.cells[h.l.at[s.col.name]] = s.cell
+	}
+}
+
+// news returns the new values that a row gets in a field.
+func (x *rectifier) news(fx *fix, f *Field) []string {
+	var out []string
+	for _, i := range fx.by[f] {
+		out = append(out, x.replace[i].New)
+	}
+	return out
+}
+
+// tooLong tells why the values are too long for the field, "" if they are not.
+func tooLong(col *column, f *Field, values []string) string {
+	most := f.Length
+	if len(f.Path) == 1 && (col.class == text || col.class == citext) && col.length > 0 && (most == 0 || col.length < most) {
+		most = col.length
+	}
+	for _, v := range values {
+		if most > 0 && utf8.RuneCountInString(v) > most {
+			return fmt.Sprintf("the new value is longer than the %d characters that the field takes", most)
+		}
+	}
+	return ""
+}
+
+// why tells what a store's refusal of a new value means.
+func why(err error) string {
+	r := refusal(err)
+	switch {
+	case strings.HasPrefix(r, "a CHECK constraint"):
+		return "a CHECK constraint forbids the new value" + constraintOf(err)
+	case strings.HasPrefix(r, "the value must be unique"):
+		return "the new value stands in another row, and must be unique" + constraintOf(err)
+	case r == "the column's type takes no other value":
+		return "the column's type does not take the new value"
+	case r == "rows differ":
+		return "rows that refer to the old value can't follow it"
+	}
+	return r
+}
+
+// verify reads every row that was to be corrected again. In the transaction, early, it names what the
+// store made of the new value; after the commit it answers whether all is as it should be.
+func (x *rectifier) verify(ctx context.Context, on func(*Collection) querier, early bool) (bool, error) {
+	all := true
+	for _, c := range x.g.collections {
+		list := x.fixes[c]
+		if len(list) == 0 {
+			continue
+		}
+		s := x.stores[c.Dataset]
+		t := s.tables[c]
+		l := s.layout(c, c.Fields)
+		for chunk := range slices.Chunk(list, 1000) {
+			found := map[string]*row{}
+			hits := make([]*hit, len(chunk))
+			for i, fx := range chunk {
+				hits[i] = fx.hit
+			}
+			err := x.reread(ctx, on(c), l, hits, func(r *row) error { found[r.id] = r; return nil })
+			if err != nil {
+				return false, fail.Wrap(fail.Unavailable, scrub(err), "read %s again", c)
+			}
+			for _, fx := range chunk {
+				now := found[fx.place()]
+				for _, set := range fx.sets {
+					why := ""
+					switch {
+					case now == nil:
+						why = "the row was not found again after the change: a trigger or a rule of the store moved it"
+					case !took(set, now.cell(set.col.name), fx.clear[set.col.name]):
+						why = "the store made something else of the new value: a trigger, a rule or the column's type"
+						if t.column(set.col.name).generated {
+							why = "the store computes the column itself, from values that stay"
+						}
+					}
+					if why == "" {
+						continue
+					}
+					all = false
+					if early {
+						for _, f := range set.fields {
+							if !x.refusedField(c, f) {
+								x.refuse(c, f.Name(), why)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// took tells whether a column holds what was written. Types that write a value in their own way are
+// taken at their word as long as the old value is gone.
+func took(s set, now, before cell) bool {
+	if now.null {
+		return false
+	}
+	switch s.col.class {
+	case text, integer, decimal, uuidClass, enum, citext:
+		return s.col.same(now.text, s.cell.text) || s.col.class == uuidClass && strings.EqualFold(now.text, s.cell.text)
+	case jsonClass, array:
+		return sameJSON(now.text, s.cell.text)
+	}
+	return !s.col.same(now.text, before.text)
+}
+
+func sameJSON(a, b string) bool {
+	var x, y any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return a == b
+	}
+	p, err := json.Marshal(x)
+	if err != nil {
+		return false
+	}
+	q, err := json.Marshal(y)
+	return err == nil && string(p) == string(q)
+}
+
+// refusedField tells whether the field is in Refused already.
+func (x *rectifier) refusedField(c *Collection, f *Field) bool {
+	return slices.ContainsFunc(x.out.Refused, func(r Refused) bool { return r.Collection == c.String() && (r.Field == f.Name() || r.Field == "") })
+}
+
+// count fills in what was corrected.
+func (x *rectifier) count() {
+	for _, c := range x.g.collections {
+		rows := map[*Field]int{}
+		for _, fx := range x.fixes[c] {
+			key := keyOf(c, fx.row, fx.withheld)
+			for _, f := range fx.due {
+				rows[f]++
+				for _, i := range fx.by[f] {
+					x.out.Records = append(x.out.Records, Corrected{c.String(), key, f.Name(), x.replace[i].Kind})
+				}
+			}
+		}
+		for _, f := range slices.SortedFunc(maps.Keys(rows), func(a, b *Field) int { return slices.Index(c.leaves, a) - slices.Index(c.leaves, b) }) {
+			x.out.Changed = append(x.out.Changed, Changed{c.String(), f.Name(), rows[f]})
+		}
+	}
+}
