@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -85,8 +84,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others, r.withdrawn,
 			rights.Letters(r.mail),
 		},
-		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Controller: r.controller, Clock: e.clock, Logger: e.log,
+		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
+	r.consent.RestrictedBy(r.rights.Restricted)
 	if err := r.publish(s); err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (r *rooms) controller(ctx context.Context, t id.Tenant) (rights.Controller,
 	if err != nil {
 		return rights.Controller{}, err
 	}
-	c := rights.Controller{Name: o.Name, Location: time.UTC}
+	c := rights.Controller{Name: o.Name, Country: o.DefaultCountry}
 	for _, p := range purposes {
 		text, texts := p.Texts["en"], map[string]rights.PurposeText{}
 		for language, one := range p.Texts {

@@ -100,6 +100,7 @@ func New(d Deps) *API {
 		a.reader = d.Journey.For(d.Consent)
 	}
 	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
+	a.routes = append(a.routes, requestTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"probity/internal/api/genesys"
@@ -48,7 +49,7 @@ func (c *call) listGDPRRequests() error {
 	if err != nil {
 		return err
 	}
-	list, total, err := c.api.Rights.List(c.Context(), c.who.Tenant, (number-1)*size, size)
+	list, total, err := c.api.Rights.Select(c.Context(), c.who.Tenant, rights.Filter{Types: rights.Genesys}, (number-1)*size, size)
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,9 @@ func (c *call) gdprRequest() error {
 		return err
 	}
 	q, err := c.api.Rights.Get(c.Context(), c.who.Tenant, request)
+	if err == nil && !slices.Contains(rights.Genesys, q.Type) {
+		err = fail.New(fail.NotFound, "there is no such request")
+	}
 	if err != nil {
 		return err
 	}

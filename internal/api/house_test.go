@@ -135,9 +135,10 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	must(err)
 	lessons := rights.Lessons(predictor)
 	h.rights = rights.New(rights.Deps{
-		DB: db, Keys: keys, People: subjects, Ledger: h.ledger, Models: lessons, Bus: h.bus, Clock: h.clk, Logger: logger,
+		DB: db, Keys: keys, People: subjects, Ledger: h.ledger, Models: lessons, Bus: h.bus, Gate: h.consent, Clock: h.clk, Logger: logger,
 		Stores: []rights.Store{rights.Identities(subjects), rights.Choices(h.consent), rights.Journeys(h.journey), lessons},
 	})
+	h.consent.RestrictedBy(h.rights.Restricted)
 	for _, migrate := range []func(context.Context) error{
 		h.org.Migrate, h.ledger.Migrate, subjects.Migrate, h.consent.Migrate, predictor.Migrate, h.journey.Migrate, h.rights.Migrate,
 	} {

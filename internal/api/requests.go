@@ -33,6 +33,12 @@ type ownRequest struct {
 	Problem      string                    `json:"problem,omitempty"`
 	Article      string                    `json:"article,omitempty"`
 	Self         string                    `json:"self"`
+	Statement    string                    `json:"statement,omitempty"`
+	Clock        string                    `json:"clock"` // running, paused or stopped
+	Late         bool                      `json:"late"`
+	Trail        string                    `json:"trail"`
+	Policy       string                    `json:"policy"`
+	rights.Facts
 }
 
 type ownPackage struct {
@@ -44,14 +50,22 @@ type ownPackage struct {
 	Href      string       `json:"href"`
 }
 
-func newOwnRequest(q *rights.Request) ownRequest {
+func newOwnRequest(q *rights.Request, now time.Time) ownRequest {
 	self := "/probity/v1/requests/" + q.ID.String()
 	g := genesys.Request(q, "")
 	o := ownRequest{
 		ID: q.ID, Type: q.Type, State: q.State, Status: g.Status, Channel: q.Channel, CreatedBy: q.CreatedBy,
 		Received: genesys.Time(q.ReceivedAt), Due: genesys.Time(q.DueAt), Identifiers: q.Identifiers,
 		Subject: g.Subject, Replacements: g.ReplacementTerms, Report: q.Report, Problem: q.Problem, Article: q.Article, Self: self,
+		Statement: q.Statement, Clock: "running", Trail: self + "/trail", Policy: self + "/policy", Facts: q.Facts,
 	}
+	switch {
+	case q.State.Final():
+		o.Clock = "stopped"
+	case q.Paused():
+		o.Clock = "paused"
+	}
+	o.Late = o.Clock == "running" && !now.Before(q.DueAt)
 	if !q.FinishedAt.IsZero() {
 		finished := genesys.Time(q.FinishedAt)
 		o.Finished = &finished
@@ -65,56 +79,9 @@ func newOwnRequest(q *rights.Request) ownRequest {
 	return o
 }
 
-func (c *call) addRequest() error {
-	var body struct {
-		Type         rights.Type               `json:"type"`
-		Subject      *genesys.GDPRSubject      `json:"subject"`
-		Replacements []genesys.ReplacementTerm `json:"replacements"`
-		Channel      string                    `json:"channel"`
-		Received     time.Time                 `json:"received_at"`
-		Language     string                    `json:"language"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	if body.Subject == nil {
-		return fail.Field("subject", "a subject is needed")
-	}
-	if !isChannel(body.Channel) {
-		return fail.Field("channel", "the channel is a word such as letter, e-mail or phone: up to 40 small letters and hyphens")
-	}
-	wire := genesys.GDPRRequestBody{ReplacementTerms: body.Replacements, Subject: body.Subject}
-	q, _ := wire.ToRequest()
-	q.Type, q.Channel, q.ReceivedAt = body.Type, body.Channel, body.Received
-	q.Language = body.Language
-	q.CreatedBy = rights.Actor{Kind: "client", ID: c.who.UID}
-	made, err := c.api.Rights.Submit(c.Context(), c.who.Tenant, q)
-	if err != nil {
-		return err
-	}
-	c.w.Header().Set("Location", "/probity/v1/requests/"+made.ID.String())
-	return c.reply(http.StatusAccepted, newOwnRequest(made))
-}
-
 // isChannel tells a word from what could name a person: the column is clear and outlives an erasure.
 func isChannel(text string) bool {
 	return len(text) <= 40 && !strings.ContainsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && r != '-' })
-}
-
-func (c *call) requests() error {
-	size, number, err := c.page(25)
-	if err != nil {
-		return err
-	}
-	list, total, err := c.api.Rights.List(c.Context(), c.who.Tenant, (number-1)*size, size)
-	if err != nil {
-		return err
-	}
-	out := make([]ownRequest, len(list))
-	for i, q := range list {
-		out[i] = newOwnRequest(q)
-	}
-	return c.reply(http.StatusOK, map[string]any{"requests": out, "total": total, "pageSize": size, "pageNumber": number})
 }
 
 func (c *call) request() error {
@@ -122,7 +89,7 @@ func (c *call) request() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, newOwnRequest(q))
+	return c.reply(http.StatusOK, newOwnRequest(q, c.api.Clock.Now()))
 }
 
 func (c *call) findRequest() (*rights.Request, error) {

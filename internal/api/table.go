@@ -52,9 +52,6 @@ func (a *API) table() []route {
 		{"POST", "/probity/v1/consent/receipt", public(own), 0, throttled((*call).receipt)},
 		{"POST", "/probity/v1/import", can(org.PermissionImport), limitBatch, (*call).importEvents},
 
-		{"POST", "/probity/v1/requests", can(org.PermissionRequest), 0, (*call).addRequest},
-		{"GET", "/probity/v1/requests", can(org.PermissionRights), 0, (*call).requests},
-		{"GET", "/probity/v1/requests/{requestId}", can(org.PermissionRights), 0, (*call).request},
 		{"GET", "/probity/v1/requests/{requestId}/package", can(org.PermissionRights), 0, (*call).requestPackage},
 		{"GET", "/probity/v1/requests/{requestId}/certificate", can(org.PermissionRights), 0, (*call).certificate},
 		{"GET", "/probity/v1/consent/audit/events", can(org.PermissionAudit), 0, (*call).auditEvents},

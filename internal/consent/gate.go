@@ -50,6 +50,7 @@ type view struct {
 	loaded time.Time
 	own    []Record
 	others [][]Record // one list for each other subject of the person
+	locked bool       // the person's data may only be stored, see RestrictedBy
 	open   []decision // what is recorded about each purpose, as it was when loaded
 }
 
@@ -201,6 +202,9 @@ func (r *Room) GateFor(ctx context.Context, t id.Tenant, s id.Subject, deploymen
 	if err != nil {
 		return Ground{}, err
 	}
+	if v.locked {
+		return Ground{}, required(purpose)
+	}
 	d := v.decide(purpose)
 	if d.status == Given && (d.until == 0 || now.UnixMicro() < d.until) {
 		return Ground{Basis: string(notice.Consent), Ledger: d.ledger}, nil
@@ -305,6 +309,11 @@ func (r *Room) load(ctx context.Context, o owner, now time.Time) (*view, error) 
 		members, err := r.subjects.Person(ctx, tx, o.subject)
 		if err != nil {
 			return err
+		}
+		if r.restricted != nil {
+			if v.locked, err = r.restricted(ctx, tx, members); err != nil {
+				return err
+			}
 		}
 		for _, m := range members {
 			records, err := recordsOf(ctx, tx, m)

@@ -69,6 +69,7 @@ type Room struct {
 	expired    *recent.Cache[id.Tenant, time.Time]                                           // up to when everything that ran out is recorded
 	closedHook func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error // nil: nobody passes it on
 	changed    func(t id.Tenant, subjects []id.Subject)                                      // nil: nobody waits to hear of changes
+	restricted func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error)  // nil: nobody's data is restricted
 	shown      counts
 	builds     sync.Map // built: this process has recorded it
 }

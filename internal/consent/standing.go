@@ -27,7 +27,7 @@ func (r *Room) Standing(ctx context.Context, t id.Tenant, s id.Subject, purpose 
 		return false, nil
 	}
 	v, err := r.view(ctx, o, now)
-	if err != nil || v.decide(purpose).status != "" {
+	if err != nil || v.locked || v.decide(purpose).status != "" {
 		return false, err
 	}
 	set, err := r.tenant(ctx, t)

@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,9 +20,14 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	return r.step(ctx, j, stepShred, Erasing, func(tx *store.Tx, j *job) (err error) {
+	err = r.step(ctx, j, stepShred, Erasing, func(tx *store.Tx, j *job) (err error) {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
+		}
+		if h, err := heldBy(ctx, tx, j.work.Subjects); err != nil {
+			return err
+		} else if h != nil {
+			return errHeld{*h}
 		}
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
 		j.report.add("database", "rows of the person before", held)
@@ -35,6 +41,10 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		j.report.add("identities", "deleted, suppressed", []Count{{"data subjects", n}})
 		return nil
 	})
+	if h, ok := errors.AsType[errHeld](err); ok {
+		return r.stopFor(ctx, j, h.by)
+	}
+	return err
 }
 
 // stepShred enters the erasure in the register, so that no backup brings the person back, and destroys

@@ -64,6 +64,21 @@ func forgetRequests(ctx context.Context, tx *store.Tx, subjects []id.Subject) (i
 		if err := forgetContent(ctx, tx, request); err != nil {
 			return 0, err
 		}
+		// A request that waits for people would wait forever: whom it was about is gone.
+		if _, err := tx.Exec(ctx, `
+			UPDATE rights_request SET next_at = 0 WHERE tenant_id = $1 AND id = $2 AND finished_at IS NULL`, tx.TenantID(), request[:]); err != nil {
+			return 0, err
+		}
+	}
+	for _, s := range subjects {
+		for _, query := range []string{
+			`DELETE FROM rights_restriction WHERE tenant_id = $1 AND subject = $2`,
+			`DELETE FROM rights_hold WHERE tenant_id = $1 AND subject = $2`,
+		} {
+			if _, err := tx.Exec(ctx, query, tx.TenantID(), s); err != nil {
+				return 0, err
+			}
+		}
 	}
 	return int64(len(requests)), nil
 }
@@ -77,6 +92,8 @@ func forgetContent(ctx context.Context, tx *store.Tx, request uuid.UUID) error {
 		 WHERE tenant_id = $1 AND package_id IN (SELECT id FROM rights_package WHERE tenant_id = $1 AND request_id = $2)`,
 		`DELETE FROM rights_package WHERE tenant_id = $1 AND request_id = $2`,
 		`DELETE FROM rights_request_subject WHERE tenant_id = $1 AND request_id = $2`,
+		`DELETE FROM rights_request_digest WHERE tenant_id = $1 AND request_id = $2`,
+		`DELETE FROM rights_code WHERE tenant_id = $1 AND request_id = $2`,
 		`UPDATE rights_request SET sealed = NULL, work = NULL WHERE tenant_id = $1 AND id = $2`,
 	} {
 		if _, err := tx.Exec(ctx, query, t, request[:]); err != nil {
@@ -92,8 +109,16 @@ func (r *Room) destroyKey(ctx context.Context, t id.Tenant, request uuid.UUID, k
 		return err
 	}
 	return r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE rights_request SET key_destroyed = TRUE WHERE tenant_id = $1 AND id = $2`, t, request[:])
-		return err
+		for _, query := range []string{
+			`DELETE FROM rights_request_digest WHERE tenant_id = $1 AND request_id = $2`,
+			`DELETE FROM rights_code WHERE tenant_id = $1 AND request_id = $2`,
+			`UPDATE rights_request SET key_destroyed = TRUE WHERE tenant_id = $1 AND id = $2`,
+		} {
+			if _, err := tx.Exec(ctx, query, t, request[:]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -37,6 +37,7 @@ type house struct {
 	journey  *journey.Store
 	ledger   *ledger.Ledger
 	people   int // persons made so far
+	letters  *letterbox
 }
 
 var deployment = uuid.MustParse("0194a1b2-0000-7000-8000-000000000001")
@@ -70,11 +71,14 @@ func houseOver(t testing.TB, tenant id.Tenant, db, keysDB *store.DB, register ri
 	h.journey, err = journey.NewStore(db, h.keys, h.clk)
 	must(err)
 	must(h.journey.Migrate(t.Context()))
+	h.letters = &letterbox{}
 	h.deps = rights.Deps{
+		Gate: h.consent, Mail: h.letters,
 		DB: db, Keys: h.keys, People: h.subjects, Ledger: h.ledger, Clock: h.clk, Register: register,
 		Stores: []rights.Store{rights.Identities(h.subjects), rights.Choices(h.consent), rights.Journeys(h.journey)},
 	}
 	h.Room = rights.New(h.deps)
+	h.consent.RestrictedBy(h.Restricted)
 	must(h.Migrate(t.Context()))
 	_, err = h.ledger.Resume(t.Context(), h.t) // as a start of the program does
 	must(err)

@@ -19,8 +19,16 @@ func (r *Room) stepLocate(ctx context.Context, j *job) error {
 		next, state = stepSuppress, Erasing
 	case Rectification:
 		next, state = stepRewrite, Rewriting
+	case Restriction, Objection:
+		next, state = stepRestrict, Restricting
+	case HumanReview:
+		next, state = stepDecide, Deciding
 	}
-	return r.step(ctx, j, next, state, func(tx *store.Tx, j *job) error {
+	advance := r.step
+	if next == stepDecide {
+		advance = r.park
+	}
+	return advance(ctx, j, next, state, func(tx *store.Tx, j *job) error {
 		j.work.Subjects = subjects
 		j.report.Found, j.report.Matched = len(subjects), len(subjects) > 0
 		if j.typ == Erasure {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -20,13 +21,26 @@ const (
 	Portability   Type = "portability"   // Art. 20: what the person provided, on consent or contract only
 	Rectification Type = "rectification" // Art. 16: old values replaced by new ones
 	Erasure       Type = "erasure"       // Art. 17
+	Restriction   Type = "restriction"   // Art. 18: the data is stored and not used
+	Objection     Type = "objection"     // Art. 21: to processing on other grounds than consent, and to direct marketing
+	HumanReview   Type = "human-review"  // Art. 22(3): of an automated decision
 )
 
 // State is how far a request has come. It is finer than the statuses of the Genesys API: see Status.
 type State string
 
-// The states. A request moves forward only; Verified, Failed and Refused are final.
+// The states. A request waits for people in IdentityPending, Held, ApprovalPending and Deciding, and is
+// carried out in the others; Verified, Failed, Refused and Withdrawn are final. See Apply for what
+// people can do.
 const (
+	IdentityPending State = "identity_pending" // a question to the person is open, or the identity is not verified
+	Held            State = "hold"             // the data must be kept for now (Art. 17(3))
+	ApprovalPending State = "approval_pending" // a second person must agree
+	Deciding        State = "deciding"         // a human weighs an objection, or reviews a decision
+	Restricting     State = "restricting"
+	Settling        State = "settling"  // what was decided is being carried out
+	Withdrawn       State = "withdrawn" // the person took the request back
+
 	Received   State = "received"
 	Locating   State = "locating"
 	Rewriting  State = "rewriting"
@@ -40,17 +54,19 @@ const (
 )
 
 // Final tells whether nothing more happens in the state.
-func (s State) Final() bool { return s == Verified || s == Failed || s == Refused }
+func (s State) Final() bool {
+	return s == Verified || s == Failed || s == Refused || s == Withdrawn
+}
 
 // Status returns the status that the Genesys GDPR API shows for the state. It invents none:
 // clients of that API break on unknown ones.
 func (s State) Status() string {
 	switch s {
-	case Received:
+	case Received, IdentityPending, Held, ApprovalPending, Deciding:
 		return "INITIATED"
 	case Locating:
 		return "SEARCHING"
-	case Rewriting:
+	case Rewriting, Restricting, Settling:
 		return "UPDATING"
 	case Erasing:
 		return "DELETING"
@@ -134,6 +150,11 @@ type Request struct {
 	Certified    bool     // a certificate can be had
 	Problem      string   // why it failed or was refused, in words, without personal data
 	Article      string   // for Refused: the article that allows it
+	Statement    string   // the person's own words, such as why they object; goes with Who
+	Facts        Facts
+
+	step  string // where the procedure stands
+	facts string // as stored
 }
 
 // Report tells store by store what was done. It holds no personal data and stays with the request.
@@ -203,7 +224,7 @@ type Package struct {
 // It fails with Invalid and names the field.
 func (r *Request) Validate() error {
 	switch r.Type {
-	case Access, Portability, Erasure:
+	case Access, Portability, Erasure, Restriction, Objection, HumanReview:
 		if len(r.Replacements) > 0 {
 			return fail.New(fail.Invalid, "Invalid data")
 		}
@@ -228,7 +249,37 @@ func (r *Request) Validate() error {
 	if len(r.Language) > maxLanguage {
 		return fail.Field("language", "a language is a tag such as de or pt-BR")
 	}
+	if err := r.validateFacts(); err != nil {
+		return err
+	}
 	return r.Who.validate()
+}
+
+// validateFacts checks what belongs to some types of requests only.
+func (r *Request) validateFacts() error {
+	f := &r.Facts
+	switch letters := map[Type]string{Erasure: "abcdef", Restriction: "abcd"}[r.Type]; {
+	case f.Ground != "" && (len(f.Ground) != 1 || !strings.Contains(letters, f.Ground)):
+		return fail.Field("ground", "The ground is a letter of Art. 17(1), a to f, for an erasure, or of Art. 18(1), a to d, for a restriction.")
+	case r.Type != Objection && (f.Marketing || len(f.Purposes) > 0):
+		return fail.Field("purposes", "Only an objection names purposes.")
+	case r.Type == Objection && !f.Marketing && len(f.Purposes) == 0:
+		return fail.Field("purposes", "Say what the objection is to: purposes, or direct_marketing.")
+	case r.Type == HumanReview && f.Automated == nil:
+		return fail.Field("automated_decision", "Name the decision to review: its kind, and its id.")
+	case r.Type != HumanReview && f.Automated != nil:
+		return fail.Field("automated_decision", "Only a human review names a decision.")
+	case f.Automated != nil && !slices.Contains([]string{"offer", "score", "segment", "other"}, f.Automated.Kind):
+		return fail.Field("automated_decision.kind", "A decision is an offer, a score, a segment or other.")
+	case utf8.RuneCountInString(r.Statement) > MaxWords || !utf8.ValidString(r.Statement):
+		return fail.Field("statement", "The statement is longer than %d characters, or no text.", MaxWords)
+	}
+	for _, p := range f.Purposes {
+		if len(p) > 40 || p == "" || strings.ContainsFunc(p, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' }) {
+			return fail.Field("purposes", "A purpose is named by its id, such as marketing.")
+		}
+	}
+	return nil
 }
 
 const (
@@ -237,10 +288,13 @@ const (
 	maxValues   = 100  // e-mail addresses, phone numbers or addresses in one request
 )
 
+// hasID tells whether the person is named by an id of some system.
+func (w *Who) hasID() bool {
+	return w.UserID != "" || w.ExternalContactID != "" || w.DialerContactID != nil || w.JourneyCustomer != nil || w.ExternalID != ""
+}
+
 func (w *Who) validate() error {
-	hasID := w.UserID != "" || w.ExternalContactID != "" || w.DialerContactID != nil ||
-		w.JourneyCustomer != nil || w.ExternalID != ""
-	if w.Name != "" && hasID {
+	if w.Name != "" && w.hasID() {
 		return fail.Field("subject.name", "a name can't be combined with an id; set only the identifier you mean")
 	}
 	if c := w.JourneyCustomer; c != nil {

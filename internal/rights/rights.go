@@ -47,6 +47,7 @@ type Keys interface {
 	NoteErasure(ctx context.Context, t id.Tenant, entry uuid.UUID, body []byte) error
 	// Erasures calls fn for every entry that was; fn must not use the keys.
 	Erasures(ctx context.Context, fn func(entry uuid.UUID, body []byte) error) error
+	OpenTenant(ctx context.Context, t id.Tenant, aad, sealed []byte) ([]byte, error)
 }
 
 // People knows which data subjects belong to which person. *subject.Room satisfies it.
@@ -171,10 +172,11 @@ type Publisher interface {
 // Controller is what an answer must say about the organisation (Art. 15(1), 13).
 type Controller struct {
 	Name       string
-	Contact    string // how to reach its data protection contact; may be empty
-	Authority  string // the supervisory authority to complain to; may be empty
-	Location   *time.Location
-	Holiday    func(time.Time) bool // nil: no public holidays
+	Contact    string               // how to reach its data protection contact; may be empty
+	Authority  string               // the supervisory authority to complain to; may be empty
+	Country    string               // whose public holidays count, such as "DE"; may be empty
+	Location   *time.Location       // whose days count; nil: those of Country's capital
+	Holiday    func(time.Time) bool // nil: the public holidays of Country
 	Purposes   []Purpose
 	Recipients []string
 	Retention  []Kept // what is held how long: What and Why
@@ -189,7 +191,16 @@ type Purpose struct {
 // PurposeText is how a purpose is called and described in one language.
 type PurposeText struct{ Title, Description string }
 
-// Deps are the rooms and engines that rights works with. Models, Register, Bus and Logger may be nil.
+// Gate lets data be used or not. *consent.Room satisfies it.
+type Gate interface {
+	// Object closes purposes of the subject for good (Art. 21). It is idempotent.
+	Object(ctx context.Context, t id.Tenant, s id.Subject, purposes []string) error
+	// Invalidate drops what is cached of the subject; call it after a restriction began or ended.
+	Invalidate(t id.Tenant, s id.Subject)
+}
+
+// Deps are the rooms and engines that rights works with. Models, Register, Bus, Mail and Logger may be nil; without
+// a Gate, restrictions and objections are refused.
 type Deps struct {
 	DB         *store.DB
 	Keys       Keys
@@ -199,6 +210,8 @@ type Deps struct {
 	Models     Models
 	Register   Register // nil: restored backups bring back whom they hold
 	Bus        Publisher
+	Gate       Gate
+	Mail       Mailer
 	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
 	Clock      clock.Clock
 	Logger     *slog.Logger

@@ -45,6 +45,8 @@ type job struct {
 	lease    uuid.UUID
 	typ      Type
 	step     string
+	state    State
+	facts    Facts
 	received time.Time
 	sealed   []byte // content and work, as stored
 	worked   []byte
@@ -130,6 +132,9 @@ func (r *Room) Work(ctx context.Context) (int, error) {
 
 // load opens what the job is about and what its earlier steps left.
 func (r *Room) load(ctx context.Context, j *job) error {
+	if len(j.sealed) == 0 {
+		return fail.New(fail.Gone, "whom the request is about was erased")
+	}
 	if err := r.openInto(ctx, j, "content", j.sealed, &j.content); err != nil {
 		return err
 	}
@@ -174,6 +179,12 @@ func (r *Room) do(ctx context.Context, j *job) error {
 		return r.stepRewrite(ctx, j)
 	case stepPackage:
 		return r.stepPackage(ctx, j)
+	case stepRestrict:
+		return r.stepRestrict(ctx, j)
+	case stepConfirm:
+		return r.stepConfirm(ctx, j)
+	case stepSettle:
+		return r.stepSettle(ctx, j)
 	case stepRecord:
 		return r.stepRecord(ctx, j)
 	case stepCertify:
@@ -189,7 +200,7 @@ func (r *Room) claim(ctx context.Context) (*job, error) {
 	var j *job
 	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		j = &job{lease: lease, ledger: -1}
-		var report string
+		var report, facts string
 		var received int64
 		var index sql.NullInt64
 		err := tx.QueryRow(ctx, `
@@ -199,10 +210,10 @@ func (r *Room) claim(ctx context.Context) (*job, error) {
 				WHERE finished_at IS NULL AND next_at <= $3 AND leased_until <= $3
 				ORDER BY next_at, id LIMIT 1)
 			RETURNING tenant_id, id, data_key, type, step, received_at, sealed, work, report, ledger_index, attempts,
-				created_by, created_by_kind`,
+				created_by, created_by_kind, state, facts`,
 			lease[:], now.Add(leaseFor).UnixMicro(), now.UnixMicro()).
 			Scan(&j.tenant, &j.id, &j.key, &j.typ, &j.step, &received, &j.sealed, &j.worked, &report, &index, &j.attempts,
-				&j.created.ID, &j.created.Kind)
+				&j.created.ID, &j.created.Kind, &j.state, &facts)
 		if errors.Is(err, sql.ErrNoRows) {
 			j = nil
 			return nil
@@ -214,7 +225,7 @@ func (r *Room) claim(ctx context.Context) (*job, error) {
 			j.ledger = index.Int64
 		}
 		j.received = micro(received)
-		return json.Unmarshal([]byte(report), &j.report)
+		return errors.Join(json.Unmarshal([]byte(report), &j.report), json.Unmarshal([]byte(facts), &j.facts))
 	})
 	if err != nil {
 		return nil, err
@@ -261,6 +272,10 @@ func (r *Room) advance(ctx context.Context, tx *store.Tx, j *job, next string, s
 	if err == nil && n == 0 {
 		return errLostLease
 	}
+	if err == nil && state != j.state {
+		j.state = state
+		err = r.note(ctx, tx, j.id, system, string(state), state, nil)
+	}
 	return err
 }
 
@@ -278,6 +293,9 @@ func (r *Room) finish(ctx context.Context, tx *store.Tx, j *job, state State, pr
 		j.tenant, j.id[:], j.lease[:], stepDone, string(state), string(report), problem, certificate, r.Clock.Now().UnixMicro())
 	if err == nil && n == 0 {
 		return errLostLease
+	}
+	if err == nil {
+		err = r.note(ctx, tx, j.id, system, string(state), state, nil)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,14 +17,37 @@ import (
 	"probity/internal/store"
 )
 
-// Submit checks a request and stores it; it is carried out in the background. When Submit returns
-// without error the request survives a crash. A zero ReceivedAt means now. Fails with Invalid and
-// names the field; see Request.Validate.
+// Opening is how a request comes in, besides what it asks for. The zero value says that whoever submits
+// it has made sure who asks.
+type Opening struct {
+	Method Method // how identity was checked; ByCode sends a code and waits; empty: ByController
+	Reason string // of a decision by staff
+	Ask    string // a question about the person's identity, in words: the request waits for the answer
+	Told   string // how the question was put, such as "letter"; empty: by e-mail
+
+	once *once
+}
+
+// Submit is Open for a request whose sender has made sure who asks.
 func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, error) {
+	return r.Open(ctx, t, q, Opening{})
+}
+
+// Open checks a request and stores it; it is carried out in the background once nothing is missing.
+// When Open returns without error the request survives a crash. A zero ReceivedAt means now.
+//
+// An open request of the same type about the same person is linked, and earlier ones are counted. Both
+// requests are carried out: each is answered.
+//
+// Errors: fail.Invalid and the field, see Request.Validate; fail.Unavailable if a code can't be sent.
+func (r *Room) Open(ctx context.Context, t id.Tenant, q Request, o Opening) (*Request, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	controller, err := r.Controller(ctx, t)
+	if r.Gate == nil && (q.Type == Restriction || q.Type == Objection) {
+		return nil, fail.New(fail.Unavailable, "Nothing here can restrict the use of data.")
+	}
+	controller, rules, err := r.policy(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -30,19 +55,41 @@ func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, er
 	if q.ReceivedAt.IsZero() || q.ReceivedAt.After(now) {
 		q.ReceivedAt = now
 	}
-	q.ID, q.Tenant, q.State = id.New(), t, Received
+	q.ID, q.Tenant = id.New(), t
 	q.ReceivedAt = q.ReceivedAt.UTC().Truncate(time.Microsecond)
-	q.DueAt = Due(q.ReceivedAt, controller.Location, controller.Holiday)
 	q.Identifiers = q.Who.kinds()
 	if q.Channel == "" {
 		q.Channel = "api"
+	}
+	sum, policy, err := rules.hash()
+	if err != nil {
+		return nil, err
+	}
+	f := q.Facts
+	q.Facts = Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, Automated: f.Automated, Policy: sum}
+	if err := q.open(o, now, rules); err != nil {
+		return nil, err
+	}
+	digests, err := r.digests(ctx, t, &q.Who)
+	if err != nil {
+		return nil, err
+	}
+	var about id.Subject
+	if q.State == IdentityPending {
+		if about, err = r.someone(ctx, t, &q.Who); err != nil {
+			return nil, err
+		}
+	}
+	words, err := masked(&q.Who, map[string]string{"reason": o.Reason, "question": o.Ask})
+	if err != nil {
+		return nil, err
 	}
 
 	key := id.NewSubject()
 	if err := r.Keys.CreateSubject(ctx, t, key); err != nil {
 		return nil, err
 	}
-	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements, Language: q.Language})
+	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements, Statement: q.Statement, Language: q.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -55,33 +102,111 @@ func (r *Room) Submit(ctx context.Context, t id.Tenant, q Request) (*Request, er
 		return nil, err
 	}
 	entry, err := json.Marshal(map[string]any{
-		"request":     q.ID,
-		"type":        q.Type,
-		"channel":     q.Channel,
-		"received_at": q.ReceivedAt.Format(time.RFC3339Nano),
-		"due_at":      q.DueAt.Format(time.RFC3339),
-		"identifiers": q.Identifiers,
+		"request":       q.ID,
+		"type":          q.Type,
+		"channel":       q.Channel,
+		"received_at":   q.ReceivedAt.Format(time.RFC3339Nano),
+		"due_at":        q.DueAt.Format(time.RFC3339),
+		"identifiers":   q.Identifiers,
+		"policy_sha256": sum,
 	})
 	if err != nil {
 		return nil, err
 	}
+	var earlier uuid.UUID // what this very call made before
 	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+		made := q
+		if earlier, err = o.once.claim(ctx, tx, q.ID, now); err != nil || earlier != uuid.Nil {
+			return err
+		}
 		tx.AfterCommit(r.announce)
 		if _, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.RightsReceived, Payload: entry}); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `
+		if err := keepPolicy(ctx, tx, sum, policy, now); err != nil {
+			return err
+		}
+		if err := linkEarlier(ctx, tx, &made, digests, now); err != nil {
+			return err
+		}
+		how := map[string]string{"method": string(made.Facts.Identity.Method), "channel": made.Channel}
+		next := now.UnixMicro()
+		if made.State != Received {
+			next = never
+			switch {
+			case o.Method == ByCode:
+				how["method"] = string(ByCode)
+				if err := r.sendCode(ctx, tx, &made, about, controller.Name); err != nil {
+					return err
+				}
+			case o.Ask != "":
+				told, err := r.tell(ctx, tx, &made, about, o.Told, noticeOf(&made, &Act{Do: MoveAsk, Reason: o.Ask}, controller.Name, made.DueAt))
+				if err != nil {
+					return err
+				}
+				how["told"] = told
+			}
+		}
+		facts, err := json.Marshal(made.Facts)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
 			INSERT INTO rights_request (tenant_id, id, data_key, type, state, step, channel, created_by, created_by_kind,
-				identifiers, received_at, due_at, sealed, report, problem, article, attempts, next_at, leased_until)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', '', '', 0, $14, 0)`,
-			t, q.ID[:], key, string(q.Type), string(Received), stepLocate, q.Channel, q.CreatedBy.ID[:], q.CreatedBy.Kind,
-			string(kinds), q.ReceivedAt.UnixMicro(), q.DueAt.UnixMicro(), sealed, now.UnixMicro())
-		return err
+				identifiers, received_at, due_at, sealed, report, problem, article, attempts, next_at, leased_until, facts)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', '', '', 0, $14, 0, $15)`,
+			t, q.ID[:], key, string(q.Type), string(made.State), stepLocate, q.Channel, q.CreatedBy.ID[:], q.CreatedBy.Kind,
+			string(kinds), q.ReceivedAt.UnixMicro(), q.DueAt.UnixMicro(), sealed, next, string(facts))
+		if err != nil {
+			return err
+		}
+		q.Facts = made.Facts
+		return r.note(ctx, tx, q.ID, q.CreatedBy, string(Received), made.State, with(words, pairs(how)...))
 	})
 	if err != nil {
 		return nil, err
 	}
+	if earlier != uuid.Nil {
+		return r.Get(ctx, t, earlier)
+	}
 	return &q, nil
+}
+
+// open decides where a request begins: with a question, with a code, with an approval that is needed,
+// or ready to be carried out.
+func (q *Request) open(o Opening, now time.Time, rules Rules) error {
+	f := &q.Facts
+	if slices.Contains(rules.SecondPerson, q.Type) {
+		f.Approval = &Approval{}
+	}
+	if o.Method == "" && o.Ask == "" {
+		o.Method = ByController
+	}
+	a := Act{Do: MoveVerify, Method: o.Method, Reason: o.Reason, By: q.CreatedBy}
+	switch {
+	case o.Ask != "":
+		a = Act{Do: MoveAsk, About: aboutIdentity, Reason: o.Ask, Told: o.Told}
+		q.State = Received
+	case o.Method == ByCode:
+		// A code proves that somebody reads the letters to one address, and nothing about other names.
+		if len(q.Who.identifiers()) != 1 || len(q.Who.EmailAddresses) != 1 || q.Who.hasID() || len(q.Who.Subjects) > 0 {
+			return fail.Field("subject", "A code proves one e-mail address: name that address, and nothing else.")
+		}
+		a = Act{Do: MoveAsk, About: aboutIdentity, Reason: "A code was sent by e-mail."}
+		q.State = Received
+	case o.Method == ByCookie && (q.Who.JourneyCustomer == nil || !strings.EqualFold(q.Who.JourneyCustomer.Type, "cookie") || len(q.Who.identifiers()) != 1 || len(q.Who.Subjects) > 0):
+		return fail.Field("subject", "A cookie proves what stands under that cookie: name the journeyCustomer, and nothing else.")
+	default:
+		q.State = IdentityPending
+	}
+	return q.Apply(a, now, rules)
+}
+
+func pairs(m map[string]string) (list []string) {
+	for k, v := range m {
+		list = append(list, k, v)
+	}
+	return list
 }
 
 // content is what a request holds about the person, sealed under the request's own key.
@@ -89,6 +214,7 @@ type content struct {
 	Who          Who               `json:"who"`
 	Replacements []ReplacementTerm `json:"replacements,omitempty"`
 	Language     string            `json:"language,omitempty"`
+	Statement    string            `json:"statement,omitempty"`
 }
 
 // Get returns the request, or a NotFound failure.
@@ -169,7 +295,7 @@ func (r *Room) query(ctx context.Context, t id.Tenant, rest string, args ...any)
 		rows, err := tx.Query(ctx, `
 			SELECT q.id, q.data_key, q.type, q.state, q.channel, q.created_by, q.created_by_kind, q.identifiers,
 				q.received_at, q.due_at, q.finished_at, q.sealed, q.report, q.problem, q.article, q.certificate IS NOT NULL,
-				p.id, p.name, p.size, p.sha256, p.made_at, p.expires_at, p.downloads
+				p.id, p.name, p.size, p.sha256, p.made_at, p.expires_at, p.downloads, q.step, q.facts
 			FROM rights_request q
 			LEFT JOIN rights_package p ON p.tenant_id = q.tenant_id AND p.request_id = q.id
 			WHERE q.tenant_id = $1 `+rest, append([]any{t}, args...)...)
@@ -197,7 +323,23 @@ func (r *Room) query(ctx context.Context, t id.Tenant, rest string, args ...any)
 		}
 		list = append(list, w.q)
 	}
-	return list, nil
+	return list, r.standStill(ctx, t, list)
+}
+
+// standStill moves on the date of those whose clock stands: as long as a question is open, no day of
+// the time for an answer passes.
+func (r *Room) standStill(ctx context.Context, t id.Tenant, list []*Request) error {
+	for _, q := range list {
+		if q.State != IdentityPending {
+			continue
+		}
+		_, rules, err := r.rules(ctx, t, q.Facts.Policy)
+		if err != nil {
+			return err
+		}
+		q.DueAt = q.clock().Due(r.Clock.Now(), rules.Policy, rules.Calendar)
+	}
+	return nil
 }
 
 // reveal opens what the request holds about the person. When its key is gone, because the erasure
@@ -217,7 +359,7 @@ func (r *Room) reveal(ctx context.Context, w row) error {
 	if err := json.Unmarshal(plain, &c); err != nil {
 		return err
 	}
-	w.q.Who, w.q.Replacements, w.q.Language = c.Who, c.Replacements, c.Language
+	w.q.Who, w.q.Replacements, w.q.Statement, w.q.Language = c.Who, c.Replacements, c.Statement, c.Language
 	return nil
 }
 
@@ -231,7 +373,7 @@ func scanRequest(rows *sql.Rows) (row, error) {
 	var pack, sum []byte
 	err := rows.Scan(&q.ID, &w.key, &q.Type, &q.State, &q.Channel, &q.CreatedBy.ID, &q.CreatedBy.Kind, &kinds,
 		&received, &due, &finished, &w.sealed, &report, &q.Problem, &q.Article, &q.Certified,
-		&pack, &name, &size, &sum, &made, &expires, &downloads)
+		&pack, &name, &size, &sum, &made, &expires, &downloads, &q.step, &q.facts)
 	if err != nil {
 		return w, err
 	}
@@ -245,7 +387,7 @@ func scanRequest(rows *sql.Rows) (row, error) {
 			MadeAt: micro(made.Int64), ExpiresAt: micro(expires.Int64), Downloads: int(downloads.Int64),
 		}
 	}
-	return w, errors.Join(json.Unmarshal([]byte(kinds), &q.Identifiers), json.Unmarshal([]byte(report), &q.Report))
+	return w, errors.Join(json.Unmarshal([]byte(kinds), &q.Identifiers), json.Unmarshal([]byte(report), &q.Report), json.Unmarshal([]byte(q.facts), &q.Facts))
 }
 
 func micro(us int64) time.Time { return time.UnixMicro(us).UTC() }

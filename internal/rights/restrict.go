@@ -1,0 +1,214 @@
+package rights
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"probity/internal/id"
+	"probity/internal/ledger"
+	"probity/internal/store"
+)
+
+// The steps of restrictions, objections and reviews. Their names are stored: don't change them.
+const (
+	stepRestrict = "restrict" // store only, from the commit of this step on
+	stepConfirm  = "confirm"  // read it again
+	stepDecide   = "decide"   // a human decides
+	stepSettle   = "settle"   // carry out what was decided
+)
+
+// marketing is the purpose that an objection to direct marketing closes (Art. 21(2) and (3)).
+const marketing = "marketing"
+
+// Restricted tells whether the data of any of the subjects may only be stored (Art. 18). The consent
+// room asks it, in its own transaction, and then finds no purpose allowed.
+func (r *Room) Restricted(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error) {
+	for _, s := range subjects {
+		var n int
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM rights_restriction WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), s).Scan(&n)
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
+}
+
+// stepRestrict has the person's data stored and not used, from its commit on. An objection does so
+// until it is decided (Art. 18(1)(d)), except where it is to direct marketing only: that one holds
+// without any decision.
+func (r *Room) stepRestrict(ctx context.Context, j *job) error {
+	if j.facts.Marketing {
+		if err := r.object(ctx, j, []string{marketing}); err != nil {
+			return err
+		}
+		if len(j.facts.Purposes) == 0 {
+			return r.step(ctx, j, stepConfirm, Verifying, func(_ *store.Tx, j *job) error {
+				j.report.add("consent", "closed", []Count{{"direct marketing, devices", int64(len(j.work.Subjects))}})
+				return nil
+			})
+		}
+	}
+	now := r.Clock.Now()
+	err := r.step(ctx, j, stepConfirm, Verifying, func(tx *store.Tx, j *job) (err error) {
+		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
+			return err
+		}
+		for _, s := range j.work.Subjects {
+			_, err := tx.Exec(ctx, `
+				INSERT INTO rights_restriction (tenant_id, subject, request_id, since) VALUES ($1, $2, $3, $4)
+				ON CONFLICT DO NOTHING`, j.tenant, s, j.id[:], now.UnixMicro())
+			if err != nil {
+				return err
+			}
+		}
+		j.report.add("requests", "restricted", []Count{{"data subjects", int64(len(j.work.Subjects))}})
+		return nil
+	})
+	if err == nil {
+		r.reconsider(j.tenant, j.work.Subjects)
+	}
+	return err
+}
+
+// stepConfirm reads again whether the data is restricted, and goes back if it is not: somebody may have
+// become one person with another meanwhile.
+func (r *Room) stepConfirm(ctx context.Context, j *job) error {
+	if j.typ == Objection && len(j.facts.Purposes) == 0 {
+		return r.settled(ctx, j)
+	}
+	whole := true
+	var subjects []id.Subject
+	err := r.DB.Tenant(j.tenant).Read(ctx, func(tx *store.Tx) (err error) {
+		whole = true
+		if subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
+			return err
+		}
+		for _, s := range subjects {
+			ok, err := r.Restricted(ctx, tx, []id.Subject{s})
+			if err != nil {
+				return err
+			}
+			whole = whole && ok
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !whole {
+		return r.step(ctx, j, stepRestrict, Restricting, nil)
+	}
+	r.reconsider(j.tenant, subjects) // also after a crash between the commit and this
+	if j.typ == Objection && len(subjects) > 0 {
+		return r.park(ctx, j, stepDecide, Deciding, nil)
+	}
+	return r.settled(ctx, j)
+}
+
+// stepSettle carries out what a human decided. When an objection holds, the purposes are closed before
+// the restriction ends, so that nothing is used in between.
+func (r *Room) stepSettle(ctx context.Context, j *job) error {
+	if j.typ == Objection && j.facts.Outcome == OutcomeUpheld {
+		if err := r.object(ctx, j, j.facts.Purposes); err != nil {
+			return err
+		}
+	}
+	err := r.step(ctx, j, stepSettle, Settling, func(tx *store.Tx, j *job) error {
+		_, err := unrestrict(ctx, tx, j.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.reconsider(j.tenant, j.work.Subjects)
+	return r.settled(ctx, j)
+}
+
+// settled closes the request, with an entry in the ledger.
+func (r *Room) settled(ctx context.Context, j *job) error {
+	entry, err := json.Marshal(map[string]any{
+		"request": j.id, "type": j.typ, "outcome": j.facts.Outcome, "completed_at": stamp(r.Clock.Now()),
+	})
+	if err != nil {
+		return err
+	}
+	if !j.report.Matched && j.typ != HumanReview {
+		j.report.Decisions = []string{"Nothing is held under these identifiers."}
+	}
+	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
+		_, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.RightsCompleted, Payload: entry})
+		return err
+	})
+}
+
+// object closes purposes of every device of the person. It is idempotent.
+func (r *Room) object(ctx context.Context, j *job, purposes []string) error {
+	for _, s := range j.work.Subjects {
+		if err := r.Gate.Object(ctx, j.tenant, s, purposes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconsider has every process ask anew whether data of the subjects may be used.
+func (r *Room) reconsider(t id.Tenant, subjects []id.Subject) {
+	for _, s := range subjects {
+		if r.Gate != nil {
+			r.Gate.Invalidate(t, s)
+		}
+		if r.Bus == nil {
+			continue
+		}
+		inval, _ := json.Marshal(map[string]string{"subject": s.String(), "why": "restricted"})
+		if err := r.Bus.Publish("inval."+t.String(), inval); err != nil {
+			r.Logger.Warn("caches could not be told of a restriction", "error", err)
+		}
+	}
+}
+
+// park stores the next step and leaves the request to people: it is not taken up before one of them
+// moves it on.
+func (r *Room) park(ctx context.Context, j *job, next string, state State, fn func(tx *store.Tx, j *job) error) error {
+	err := r.step(ctx, j, next, state, func(tx *store.Tx, j *job) error {
+		if fn != nil {
+			if err := fn(tx, j); err != nil {
+				return err
+			}
+		}
+		n, err := tx.Exec(ctx, `
+			UPDATE rights_request SET next_at = $4 WHERE tenant_id = $1 AND id = $2 AND lease = $3 AND finished_at IS NULL`,
+			j.tenant, j.id[:], j.lease[:], int64(never))
+		if err == nil && n == 0 {
+			err = errLostLease
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// The lease is given up apart: if this is lost, it runs out, and the request is parked all the same.
+	j.step = stepDone
+	return r.release(ctx, j)
+}
+
+// unrestrict ends the restriction that a request brought about and returns whose it was.
+func unrestrict(ctx context.Context, tx *store.Tx, request uuid.UUID) ([]id.Subject, error) {
+	var subjects []id.Subject
+	rows, err := tx.Query(ctx, `
+		DELETE FROM rights_restriction WHERE tenant_id = $1 AND request_id = $2 RETURNING subject`, tx.TenantID(), request[:])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s id.Subject
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, s)
+	}
+	return subjects, rows.Err()
+}
