@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 
 	"probity/internal/consent"
 	"probity/internal/fail"
@@ -353,7 +354,13 @@ func (c *call) shown() error {
 	if err != nil {
 		return err
 	}
-	page, err := notice.Shown(*published)
+	// noticeTenant has read it: the theme is the deployment's if one is named, else the organisation's.
+	site, _ := uuid.Parse(c.URL.Query().Get("deployment"))
+	theme, _, err := c.api.Consent.Theme(c.Context(), t, site)
+	if err != nil {
+		return err
+	}
+	page, err := notice.Shown(*published, theme)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/notice"
 )
 
-// Notices keeps drafts and versions of the notice. *consent.Room satisfies it.
+// Notices keeps drafts and versions of the notice, and how the banner looks. *consent.Room satisfies it.
 type Notices interface {
 	Versions(ctx context.Context, t id.Tenant) ([]*consent.Version, error)
 	Version(ctx context.Context, t id.Tenant, version int) (*consent.Version, error)
@@ -22,6 +24,9 @@ type Notices interface {
 	DiscardDraft(ctx context.Context, t id.Tenant, revision int64) error
 	PublishDraft(ctx context.Context, t id.Tenant, p consent.Publication) (int, error)
 	Preview(ctx context.Context, t id.Tenant, lang string) (notice.Notice, []byte, error)
+	Notice(ctx context.Context, t id.Tenant, lang string) (*notice.Notice, error)
+	Theme(ctx context.Context, t id.Tenant, deployment uuid.UUID) (theme notice.Theme, own bool, err error)
+	SetTheme(ctx context.Context, t id.Tenant, deployment uuid.UUID, theme *notice.Theme) error
 	Screenshots(ctx context.Context, t id.Tenant, version int) ([]consent.Screenshot, error)
 	Screenshot(ctx context.Context, t id.Tenant, version int, lang, viewport string) ([]byte, error)
 }

@@ -3,6 +3,8 @@ package console
 import (
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"probity/internal/notice"
 )
 
@@ -38,7 +40,11 @@ func (k *call) previewFrame() error {
 	}
 	policy := "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
 	if k.r.URL.Query().Get("of") != "artefact" {
-		if artefact, err = notice.Shown(n); err != nil {
+		theme, _, err := k.Notices.Theme(k.r.Context(), k.tenant(), uuid.Nil)
+		if err != nil {
+			return err
+		}
+		if artefact, err = notice.Shown(n, theme); err != nil {
 			return err
 		}
 		policy = notice.ShownPolicy + "; frame-ancestors 'self'; sandbox allow-scripts"

@@ -28,6 +28,26 @@ type Colours struct {
 	ButtonText string `json:"button_text"`
 }
 
+// ours are the colours of the dialog's own style sheet, by scheme.
+var ours = map[string]Colours{
+	"light": {"#ffffff", "#1a2330", "#24354a", "#ffffff"},
+	"dark":  {"#1a212b", "#eef2f6", "#dbe5f0", "#131a22"},
+}
+
+// Always returns the theme as it looks in one scheme, "light" or "dark", whatever a device prefers: for previews.
+func (t *Theme) Always(scheme string) Theme {
+	out := *t
+	wanted := t.Light
+	if scheme == "dark" {
+		wanted = t.Dark
+	}
+	if wanted == (Colours{}) {
+		wanted = ours[scheme]
+	}
+	out.Light, out.Dark = wanted, wanted
+	return out
+}
+
 // Positions are the places where the dialog can stand. In none does it keep the page from being used,
 // and on narrow screens it is at the bottom in all of them.
 func Positions() []string { return []string{"bottom", "corner", "centre"} }
@@ -139,7 +159,7 @@ func (t *Theme) CSS() string {
 		b.WriteString("@media(prefers-color-scheme:dark){" + dark + "}\n")
 	} else if t.Light != (Colours{}) {
 		// Without colours of its own for the dark, a theme keeps ours there.
-		b.WriteString("@media(prefers-color-scheme:dark){" + Colours{"#1a212b", "#eef2f6", "#dbe5f0", "#131a22"}.css() + "}\n")
+		b.WriteString("@media(prefers-color-scheme:dark){" + ours["dark"].css() + "}\n")
 	}
 	return b.String()
 }

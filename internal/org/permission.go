@@ -18,7 +18,7 @@ const (
 	PermissionDeclare       = "probity:basis:declare"   // declare a lawful basis other than consent
 	PermissionNotice        = "probity:notice:view"     // read drafts and versions of the notice
 	PermissionNoticeEdit    = "probity:notice:edit"     // change the draft of the notice
-	PermissionNoticePublish = "probity:notice:publish"  // publish the draft, and keep pictures of it
+	PermissionNoticePublish = "probity:notice:publish"  // publish the draft, keep pictures of it, and set the look of the banner
 	PermissionAssert        = "probity:consent:assert"  // record what people said elsewhere, and make links that withdraw
 	PermissionVoid          = "probity:consent:void"    // end consents that were not valid
 	PermissionPerson        = "probity:consent:person"  // ask and record for people who signed in on the caller's site
