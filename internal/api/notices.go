@@ -256,7 +256,10 @@ func (c *call) lintNotice() error {
 }
 
 func (c *call) writeFaults(d notice.Draft) error {
-	faults := notice.Lint(d.Purposes, d)
+	faults, err := c.api.Consent.Lint(c.Context(), c.who.Tenant, d)
+	if err != nil {
+		return err
+	}
 	if faults == nil {
 		faults = []notice.Fault{}
 	}

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestANoticeIsDraftedLintedPreviewedAndPublished(t *testing.T) {
@@ -38,6 +39,17 @@ func TestANoticeIsDraftedLintedPreviewedAndPublished(t *testing.T) {
 	saved := h.do(t, "PUT", path, string(body), with(tag)...).want(t, 200)
 	h.do(t, "PUT", path, string(body), with(tag)...).want(t, 409)
 	tag = saved.header.Get("ETag")
+	if a := h.do(t, "POST", "/probity/v1/notices/lint", string(body), auth...).want(t, 200); a.at("publishable") != false || !strings.Contains(string(a.body), "basis-contradicted") {
+		t.Errorf("a notice that says consent where an interest is declared: %s", a.body)
+	}
+	list, err := h.consent.Declarations(t.Context(), h.tenant)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("declared are %+v (%v)", list, err)
+	}
+	if err := h.consent.EndDeclaration(t.Context(), h.tenant, list[0].Record.String(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	h.clk.Advance(time.Second)
 	if a := h.do(t, "POST", "/probity/v1/notices/lint", string(body), auth...).want(t, 200); a.at("publishable") != true {
 		t.Errorf("a good notice: %s", a.body)
 	}

@@ -72,7 +72,7 @@ func (r *Room) publish(ctx context.Context, tx *store.Tx, d notice.Draft) (int, 
 		}
 	}
 	slices.SortFunc(p.pages, func(a, b rendered) int { return strings.Compare(a.Language, b.Language) })
-	if err := r.lint(ctx, tx, p); err != nil {
+	if err := r.lint(ctx, tx, set, p); err != nil {
 		return 0, err
 	}
 	if renewed {
@@ -159,14 +159,39 @@ func (r *Room) writeNotice(ctx context.Context, tx *store.Tx, p *publication, pa
 	return err
 }
 
+// Lint returns what is wrong with a draft: what the rules find in it, and where it contradicts a declared
+// basis. Publishing looks at the rendered pages as well.
+func (r *Room) Lint(ctx context.Context, t id.Tenant, d notice.Draft) ([]notice.Fault, error) {
+	set, err := r.tenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return set.lint(d, r.clk.Now()), nil
+}
+
+func (s *settings) lint(d notice.Draft, now time.Time) []notice.Fault {
+	declared := map[string][]notice.Basis{}
+	for i := range s.declarations {
+		one := &s.declarations[i]
+		for _, p := range d.Purposes {
+			if one.holds(p.ID, now) && !slices.Contains(declared[p.ID], one.Basis) {
+				declared[p.ID] = append(declared[p.ID], one.Basis)
+			}
+		}
+	}
+	faults := append(notice.Lint(d.Purposes, d), notice.LintBases(d.Purposes, declared)...)
+	notice.WorstFirst(faults)
+	return faults
+}
+
 // lint refuses a draft with faults, or logs the reason why it is published all the same. The very
 // first version is the system's: it consists of the built-in words, which the tests of package notice
 // hold to the same rules, and comes before anybody could say who the controller is. It is not looked at.
-func (r *Room) lint(ctx context.Context, tx *store.Tx, p *publication) error {
+func (r *Room) lint(ctx context.Context, tx *store.Tx, set *settings, p *publication) error {
 	if p.version == 1 && p.draft.By == "" {
 		return nil
 	}
-	p.faults = notice.Lint(p.draft.Purposes, p.draft)
+	p.faults = set.lint(p.draft, p.at)
 	for _, page := range p.pages {
 		p.faults = append(p.faults, notice.LintPage(page.artefact, p.draft.Purposes, page.Language)...)
 	}

@@ -2,6 +2,8 @@ package consent_test
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,6 +110,52 @@ func TestWhatRestsOnADeclarationIsNamedUntilTheNoticeTellsOfIt(t *testing.T) {
 		w.publishWith(t, notice.Support, notice.LegitimateInterest)
 		if list, err = w.Basings(t.Context(), w.tenant); err != nil || len(list) != 1 || !list[0].Told {
 			t.Errorf("after: %+v (%v)", list, err)
+		}
+	})
+}
+
+// A notice that says consent where a legitimate interest was declared would tell people what is not so.
+func TestB29_L27_ANoticeThatContradictsADeclaredBasisNeedsAReason(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		record, err := w.declare(t, consent.Declaration{Basis: "legitimate_interest", Purposes: []string{notice.Support}}, assessed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft := notice.Draft{Facts: notice.Facts{Controller: "Example Shop Ltd"}, Texts: notice.DefaultTexts(), Purposes: notice.DefaultPurposes(), By: "staff:7"}
+		contradicted := func() bool {
+			faults, err := w.Lint(t.Context(), w.tenant, draft)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(faults, func(f notice.Fault) bool {
+				return f.Rule == "basis-contradicted" && f.Field == "purposes.support.basis" && f.Severity == notice.Wrong
+			})
+		}
+		if !contradicted() {
+			t.Error("the contradiction is not found")
+		}
+		var why *fail.Error
+		if _, err := w.Publish(t.Context(), w.tenant, draft); !errors.As(err, &why) || why.Code != "notice.basis-contradicted" {
+			t.Errorf("published: %v", err)
+		}
+		reasoned := draft
+		reasoned.Override = "Only events of our servers rest on the interest; the site says so beside the banner."
+		if _, err := w.Publish(t.Context(), w.tenant, reasoned); err != nil {
+			t.Errorf("with a reason: %v", err)
+		}
+		if v, err := w.Version(t.Context(), w.tenant, 2); err != nil || v.Override != reasoned.Override || len(v.Faults) != 1 {
+			t.Errorf("the reason is not kept (%v)", err)
+		}
+		if err := w.EndDeclaration(t.Context(), w.tenant, record.String(), "staff:7"); err != nil {
+			t.Fatal(err)
+		}
+		w.fake.Advance(time.Second)
+		if contradicted() {
+			t.Error("what has ended still contradicts")
+		}
+		if _, err := w.Publish(t.Context(), w.tenant, draft); err != nil {
+			t.Errorf("after it ended: %v", err)
 		}
 	})
 }

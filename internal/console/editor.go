@@ -77,7 +77,10 @@ func (k *call) edit(part, title string, groups func(d *consent.Draft, lang strin
 		}
 	}
 	e.Groups = groups(d, e.Lang)
-	faults := notice.Lint(d.Draft.Purposes, d.Draft)
+	faults, err := k.Notices.Lint(k.r.Context(), k.tenant(), d.Draft)
+	if err != nil {
+		return err
+	}
 	e.Blocking = len(notice.Blocking(faults))
 	for _, f := range faults {
 		if !e.place(f) && (e.Lang == "" || strings.Contains("."+f.Field+".", "."+e.Lang+".")) {

@@ -19,6 +19,7 @@ type Notices interface {
 	Versions(ctx context.Context, t id.Tenant) ([]*consent.Version, error)
 	Version(ctx context.Context, t id.Tenant, version int) (*consent.Version, error)
 	Draft(ctx context.Context, t id.Tenant) (*consent.Draft, error)
+	Lint(ctx context.Context, t id.Tenant, d notice.Draft) ([]notice.Fault, error)
 	Begin(ctx context.Context, t id.Tenant, b consent.Beginning) (*consent.Draft, error)
 	SaveDraft(ctx context.Context, t id.Tenant, revision int64, d notice.Draft, by string) (*consent.Draft, error)
 	DiscardDraft(ctx context.Context, t id.Tenant, revision int64) error

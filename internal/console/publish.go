@@ -23,7 +23,10 @@ func (k *call) askPublish() error {
 	if len(list) > 0 {
 		changes, next = notice.Diff(list[0].Draft, d.Draft), list[0].Version+1
 	}
-	faults := notice.Lint(d.Draft.Purposes, d.Draft)
+	faults, err := k.Notices.Lint(k.r.Context(), k.tenant(), d.Draft)
+	if err != nil {
+		return err
+	}
 	refused := slices.ContainsFunc(faults, func(f notice.Fault) bool { return f.Severity == notice.Refused })
 	return k.show(http.StatusOK, "notice-publish", "Publish", map[string]any{
 		"Draft": d, "Part": "publish", "Changes": changes, "Material": notice.Material(changes), "Next": next,

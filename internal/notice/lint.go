@@ -60,15 +60,40 @@ func Lint(purposes []Purpose, d Draft) []Fault {
 			}
 		}
 	}
+	WorstFirst(r.faults)
+	return r.faults
+}
+
+// WorstFirst sorts faults by how bad they are, then by field.
+func WorstFirst(faults []Fault) {
 	order := []Severity{Refused, Wrong, Doubtful}
-	slices.SortStableFunc(r.faults, func(a, b Fault) int {
+	slices.SortStableFunc(faults, func(a, b Fault) int {
 		if n := slices.Index(order, a.Severity) - slices.Index(order, b.Severity); n != 0 {
 			return n
 		}
 		return strings.Compare(a.Field, b.Field)
 	})
+}
+
+// LintBases returns the purposes of which the notice says another basis than one on which their data is
+// used: declared holds, by purpose, what was declared besides the notice. Whoever reads the notice would
+// be told what is not so.
+func LintBases(purposes []Purpose, declared map[string][]Basis) []Fault {
+	list := Rules()
+	r := &reader{rule: list[slices.IndexFunc(list, func(one Rule) bool { return one.ID == "basis-contradicted" })]}
+	for _, p := range purposes {
+		for _, b := range declared[p.ID] {
+			if b != p.Basis {
+				r.fault("purposes."+p.ID+".basis", "The notice says that %s rests on %s (Art. %s), and it is declared to rest on %s (Art. %s). Give the purpose that basis, or end the declaration.",
+					p.ID, p.Basis.words(), p.Basis.Article(), b.words(), b.Article())
+			}
+		}
+	}
 	return r.faults
 }
+
+// words is what the basis is called in a sentence.
+func (b Basis) words() string { return strings.ReplaceAll(string(b), "_", " ") }
 
 // Blocking returns the faults that keep a notice from being published without an override.
 func Blocking(faults []Fault) []Fault {

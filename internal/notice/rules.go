@@ -60,6 +60,7 @@ func Rules() []Rule {
 
 		// What each purpose rests on.
 		{"interest-on-device", Wrong, "Art. 5(3) ePrivacy; Taskforce §24", "B29", "legitimate interest for storage", interestOnDevice, nil, nil},
+		{"basis-contradicted", Wrong, "Art. 5(1)(a), 13(1)(c) GDPR", "B29 L27", "another basis than the notice says", nil, nil, nil}, // see LintBases
 		{"storage-undeclared", Wrong, "Art. 5(3) ePrivacy; Taskforce §27", "S7 B30", "undeclared storage", storageUndeclared, nil, nil},
 		{"exemption-wrong", Wrong, "Art. 5(3) ePrivacy; Taskforce §27", "B30", "wrong “necessary”", exemptionWrong, nil, nil},
 
