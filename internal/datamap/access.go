@@ -208,13 +208,12 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 	targets := req.Targets
 	type held struct {
 		Shared
-		c  *Collection
-		id string
+		over bool // a later way shows the row whole
 	}
 	shared := map[*Collection]map[string]int{}
 	var list []held
 	report := func(c *Collection, f found, withheld map[*Field]bool) {
-		s := held{Shared: Shared{Collection: c.String(), Key: keyOf(c, &f.row, withheld), Owners: len(f.own), Withheld: sortedNames(withheld)}, c: c, id: f.id}
+		s := held{Shared: Shared{Collection: c.String(), Key: keyOf(c, f.row, withheld), Owners: len(f.own), Withheld: sortedNames(withheld)}}
 		if shared[c] == nil {
 			shared[c] = map[string]int{}
 		}
@@ -230,24 +229,21 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 		if req.Mode == ModeGuarded {
 			switch f.status {
 			case foreign:
-				all := map[*Field]bool{}
-				for _, g := range c.leaves {
-					all[g] = true
-				}
-				// The key tells which row it is; a key that names somebody is withheld like the rest.
-				s := w.own.withheld(f.node)
+				all := c.all()
+				// A key of the map is a field of the row, and withheld with the rest.
 				report(c, f, all)
-				list[shared[c][f.id]].Key = keyOf(c, &f.row, s)
 				return nil
 			case owned, accessed:
 				withheld = w.own.withheld(f.node)
 				others := len(f.own) > 1 || f.status == accessed && len(f.own) > 0
 				if others || len(withheld) > 0 {
 					report(c, f, withheld)
+				} else if i, ok := shared[c][f.id]; ok {
+					list[i].over = true
 				}
 			}
 		}
-		line := render(c, &f.row, func(g *Field) bool {
+		line := render(c, f.row, func(g *Field) bool {
 			return !withheld[g] && (len(targets) == 0 || g.Matches(targets))
 		})
 		if line == nil {
@@ -265,7 +261,9 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 		return nil, err
 	}
 	for _, h := range list {
-		out.Shared = append(out.Shared, h.Shared)
+		if !h.over {
+			out.Shared = append(out.Shared, h.Shared)
+		}
 	}
 	reach := w.g.reachable(req.kinds())
 	for _, c := range w.g.collections {

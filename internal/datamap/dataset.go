@@ -111,6 +111,15 @@ func (c *Collection) Keys() []*Field {
 	return keys
 }
 
+// all returns the set of all fields that hold values.
+func (c *Collection) all() map[*Field]bool {
+	out := make(map[*Field]bool, len(c.leaves))
+	for _, f := range c.leaves {
+		out[f] = true
+	}
+	return out
+}
+
 // personal tells whether a field of the collection lies under the category user.
 func (c *Collection) personal() bool {
 	return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Matches([]string{"user"}) })

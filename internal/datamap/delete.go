@@ -179,7 +179,7 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 			}
 			var staying []*row
 			err := l.scan(ctx, tx, " WHERE "+cond, args, func(r *row) error {
-				if other := x.byID[child][r.id]; other == nil || !other.goes {
+				if other := x.hitOf(child, r.id); other == nil || !other.goes {
 					staying = append(staying, r)
 				}
 				return nil
@@ -249,7 +249,7 @@ func (x *eraser) cutMapped(ctx context.Context, c *Collection, going []*hit, nul
 				// A value that rows keep which stay is no lost reference.
 				if t := s.tables[c]; !(len(t.uniques) > 0 && slices.ContainsFunc(t.uniques, func(u []string) bool { return len(u) == 1 && u[0] == ref.Target.Column() })) {
 					err := x.find(ctx, x.layouts[c], ref.Target, values, func(r *row) error {
-						if h := x.byID[c][r.id]; h == nil || !h.goes {
+						if h := x.hitOf(c, r.id); h == nil || !h.goes {
 							for _, v := range r.values(ref.Target) {
 								delete(by, v)
 							}
@@ -262,7 +262,7 @@ func (x *eraser) cutMapped(ctx context.Context, c *Collection, going []*hit, nul
 				}
 				var staying []*row
 				err := x.find(ctx, x.layouts[child], f, values, func(r *row) error {
-					if other := x.byID[child][r.id]; other == nil || !other.goes {
+					if other := x.hitOf(child, r.id); other == nil || !other.goes {
 						staying = append(staying, r)
 					}
 					return nil
@@ -320,6 +320,7 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 	if len(sets) == 0 {
 		return nil
 	}
+	first := x.first(child, r.id)
 	err := x.savepoint(ctx, x.txs[child.Dataset], func() error { return x.write(ctx, child, &hit{row: r}, sets) })
 	if err != nil {
 		if _, ok := err.(lost); ok || refusal(err) == "" {
@@ -330,7 +331,13 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 	if nulled[child] == nil {
 		nulled[child] = map[string]bool{}
 	}
-	if other := x.byID[child][r.id]; other != nil {
+	if r.id != first {
+		if x.moved[child] == nil {
+			x.moved[child] = map[string]string{}
+		}
+		x.moved[child][r.id] = first
+	}
+	if other := x.byID[child][first]; other != nil {
 		// The row is due for masking too: it goes on from here.
 		other.ctid, other.id = r.ctid, r.id
 		other.masked = true
@@ -343,9 +350,21 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 		other.due = slices.DeleteFunc(slices.Clone(other.due), func(f *Field) bool { return other.cell(f.Column()).null })
 		return nil
 	}
-	nulled[child][r.id] = true
+	nulled[child][first] = true
 	return nil
 }
+
+// first returns the id that a row had when the erasure began: a row of PostgreSQL without a key stands
+// in another place after each change.
+func (x *eraser) first(c *Collection, id string) string {
+	if was, ok := x.moved[c][id]; ok {
+		return was
+	}
+	return id
+}
+
+// hitOf returns what is due in the row, nil if nothing is.
+func (x *eraser) hitOf(c *Collection, id string) *hit { return x.byID[c][x.first(c, id)] }
 
 // remove deletes the rows, children before parents.
 func (x *eraser) remove(ctx context.Context) error {

@@ -116,6 +116,7 @@ type eraser struct {
 	usual   map[*Field]string // the strategy that the field's column accepted before
 	skipped map[*Collection]map[string]int
 	byID    map[*Collection]map[string]*hit
+	moved   map[*Collection]map[string]string // the first id of rows that stand in another place now
 	savings int
 }
 
@@ -150,7 +151,7 @@ func Erase(ctx context.Context, e *Erasure) (*Erased, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	x := &eraser{walker: w, e: e, m: &masker{key: key}, out: out, hits: map[*Collection][]*hit{}, named: map[string]bool{}, usual: map[*Field]string{},
-		skipped: map[*Collection]map[string]int{}, byID: map[*Collection]map[string]*hit{}}
+		skipped: map[*Collection]map[string]int{}, byID: map[*Collection]map[string]*hit{}, moved: map[*Collection]map[string]string{}}
 	out.Unreachable = w.unreachable()
 	if err := x.plan(ctx); err != nil {
 		return out, err
@@ -178,7 +179,7 @@ func Erase(ctx context.Context, e *Erasure) (*Erased, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Verified = ok
+	out.Verified = ok && len(out.Unmaskable) == 0
 	return out, x.incomplete()
 }
 
@@ -218,7 +219,11 @@ func (x *eraser) substituted(f *Field, asked, used string) {
 // plan walks to all rows and notes what is due in them.
 func (x *eraser) plan(ctx context.Context) error {
 	skip := func(c *Collection, f found) {
-		s := Shared{Collection: c.String(), Key: keyOf(c, &f.row, x.own.withheld(f.node)), Owners: len(f.own)}
+		withheld := c.all()
+		if f.status != foreign {
+			withheld = x.own.withheld(f.node)
+		}
+		s := Shared{Collection: c.String(), Key: keyOf(c, f.row, withheld), Owners: len(f.own)}
 		if x.skipped[c] == nil {
 			x.skipped[c] = map[string]int{}
 		}
@@ -244,7 +249,7 @@ func (x *eraser) plan(ctx context.Context) error {
 		if !anyTarget || f.status == public {
 			return nil
 		}
-		h := &hit{row: &f.node.row}
+		h := &hit{row: f.row}
 		remove := x.e.Strategy == Delete || c.Delete
 		if x.e.Mode == ModeGuarded {
 			if f.status != owned {
@@ -293,7 +298,7 @@ func (x *eraser) holds(r *row, f *Field) bool {
 func (x *eraser) namesOnly(n *node, f *Field) bool {
 	only := false
 	if f.Identity != "" {
-		for _, p := range x.own.names(&n.row, f) {
+		for _, p := range x.own.names(n.row, f) {
 			if !x.own.isSubject(p) {
 				return false
 			}

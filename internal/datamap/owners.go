@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"probity/internal/fail"
 )
@@ -12,12 +14,14 @@ import (
 // in one row are one person's.
 type person int
 
-// maxPointers limits how many rows may point at a row whose owners are counted.
-const maxPointers = 200_000
+// maxPointers limits how many different rows may point at a few rows whose owners are counted.
+const maxPointers = 100_000
 
-// node is a row whose owners are asked for.
+// node is what decides whose a row is: the values of its identity fields, of the references that may
+// name somebody, and of the fields that others point at. Rows that are alike in these are one node,
+// so that a person's two hundred thousand events are asked about once.
 type node struct {
-	row
+	row      *row // of the layout that holds these values
 	c        *Collection
 	named    []person  // by its identity values
 	ups      [][]*node // for each reference that may name somebody, the rows it leads to
@@ -38,11 +42,13 @@ type value struct{ kind, text string }
 // owners answers whose a row is. It remembers what it has seen of the stores, and must not outlive
 // their transactions.
 type owners struct {
-	g       *graph
-	find    func(ctx context.Context, l *layout, f *Field, values []string, yield func(*row) error) error
-	layouts map[*Collection]*layout
-	nodes   map[*Collection]map[string]*node
-	looked  map[lookup][]*node
+	g      *graph
+	find   func(ctx context.Context, l *layout, f *Field, values []string, yield func(*row) error) error
+	stores map[*Dataset]*store
+	nodes  map[*Collection]map[string]*node
+	looked map[lookup][]*node
+	lean   map[*Collection]*layout // what decides the owner
+	search map[*Field]*layout      // the same, and the field
 
 	people  map[value]person
 	parent  []person
@@ -51,8 +57,12 @@ type owners struct {
 }
 
 // newOwners returns an oracle for the person who has the identities.
-func newOwners(g *graph, layouts map[*Collection]*layout, find func(context.Context, *layout, *Field, []string, func(*row) error) error, ids []Identity) *owners {
-	o := &owners{g: g, find: find, layouts: layouts, people: map[value]person{}, loaded: map[value]bool{}, subject: -1}
+func newOwners(g *graph, stores map[*Dataset]*store, find func(context.Context, *layout, *Field, []string, func(*row) error) error, ids []Identity) *owners {
+	o := &owners{g: g, find: find, stores: stores, lean: map[*Collection]*layout{}, search: map[*Field]*layout{},
+		people: map[value]person{}, loaded: map[value]bool{}, subject: -1}
+	for _, c := range g.collections {
+		o.lean[c] = stores[c.Dataset].bare(c, o.deciding(c))
+	}
 	o.forget()
 	for _, id := range ids {
 		p := o.person(value{id.Kind, id.Value})
@@ -62,6 +72,32 @@ func newOwners(g *graph, layouts map[*Collection]*layout, find func(context.Cont
 		o.join(o.subject, p)
 	}
 	return o
+}
+
+// deciding returns the fields of the collection by which the owner of a row is found.
+func (o *owners) deciding(c *Collection) []*Field {
+	var out []*Field
+	for _, f := range c.leaves {
+		if f.Identity != "" {
+			out = append(out, f)
+		}
+	}
+	for _, n := range o.g.names[c] {
+		out = append(out, n.field)
+	}
+	for _, n := range o.g.pointers[c] {
+		out = append(out, n.target)
+	}
+	return out
+}
+
+// by returns the layout that reads what decides the owner and the field.
+func (o *owners) by(f *Field) *layout {
+	if o.search[f] == nil {
+		c := f.Collection
+		o.search[f] = o.stores[c.Dataset].bare(c, append(o.deciding(c), f))
+	}
+	return o.search[f]
 }
 
 // forget drops the rows that are remembered; who is who stays.
@@ -131,17 +167,32 @@ func (o *owners) of(ctx context.Context, c *Collection, rows []*row) ([]*node, e
 	return out, o.settle(ctx, out)
 }
 
+// node returns the node that stands for the row, read by any layout that holds what decides.
 func (o *owners) node(c *Collection, r *row) *node {
 	m := o.nodes[c]
 	if m == nil {
 		m = map[string]*node{}
 		o.nodes[c] = m
 	}
-	if n := m[r.id]; n != nil {
+	lean := &row{l: o.lean[c], cells: make([]cell, len(o.lean[c].columns))}
+	var b strings.Builder
+	for i, col := range o.lean[c].columns {
+		if col.name == "" { // nothing decides: all rows are alike
+			continue
+		}
+		v := r.cell(col.name)
+		lean.cells[i] = v
+		if v.null {
+			b.WriteString("-;")
+		} else {
+			b.WriteString(strconv.Itoa(len(v.text)) + ":" + v.text + ";")
+		}
+	}
+	if n := m[b.String()]; n != nil {
 		return n
 	}
-	n := &node{row: *r, c: c}
-	m[r.id] = n
+	n := &node{row: lean, c: c}
+	m[b.String()] = n
 	return n
 }
 
@@ -174,11 +225,10 @@ func (o *owners) settle(ctx context.Context, start []*node) error {
 				}
 			}
 		}
-		o.evaluate(all)
 		// Rows that name nobody belong to those whose rows point at them.
 		var unnamed []*node
-		for n := range all {
-			if len(n.own) == 0 && !n.hasDowns && len(o.g.pointers[n.c]) > 0 {
+		for _, n := range o.evaluate(all) {
+			if !n.hasDowns && len(o.g.pointers[n.c]) > 0 {
 				unnamed = append(unnamed, n)
 			}
 		}
@@ -207,7 +257,7 @@ func (o *owners) identify(ctx context.Context, nodes []*node) error {
 			if f.Identity == "" {
 				continue
 			}
-			for _, v := range n.values(f) {
+			for _, v := range n.row.values(f) {
 				if v == "" || masked(v) {
 					continue
 				}
@@ -242,11 +292,11 @@ func (o *owners) close(ctx context.Context, fresh []value) error {
 						fields = append(fields, other)
 					}
 				}
-				if len(fields) < 2 && len(f.Path) == 1 && o.layouts[f.Collection].t.column(f.Column()).class != array {
+				if len(fields) < 2 && len(f.Path) == 1 && f.Type == "" && o.lean[f.Collection].t.column(f.Column()).class == text {
 					continue // its rows hold one value each
 				}
 				for values := range slices.Chunk(byKind[kind], 1000) {
-					err := o.find(ctx, o.layouts[f.Collection], f, values, func(r *row) error {
+					err := o.find(ctx, o.by(f), f, values, func(r *row) error {
 						first := person(-1)
 						for _, g := range fields {
 							for _, v := range r.values(g) {
@@ -284,7 +334,7 @@ func (o *owners) up(ctx context.Context, nodes []*node) error {
 			continue
 		}
 		for _, ref := range o.g.names[n.c] {
-			for _, v := range n.values(ref.field) {
+			for _, v := range n.row.values(ref.field) {
 				if _, ok := o.looked[lookup{ref.target, v}]; !ok {
 					if want[ref.target] == nil {
 						want[ref.target] = map[string]bool{}
@@ -304,7 +354,7 @@ func (o *owners) up(ctx context.Context, nodes []*node) error {
 		n.hasUps = true
 		for _, ref := range o.g.names[n.c] {
 			var ups []*node
-			for _, v := range n.values(ref.field) {
+			for _, v := range n.row.values(ref.field) {
 				ups = append(ups, o.looked[lookup{ref.target, v}]...)
 			}
 			n.ups = append(n.ups, ups)
@@ -318,7 +368,7 @@ func (o *owners) down(ctx context.Context, nodes []*node) error {
 	want := map[*Field]map[string]bool{}
 	for _, n := range nodes {
 		for _, ref := range o.g.pointers[n.c] {
-			for _, v := range n.values(ref.target) {
+			for _, v := range n.row.values(ref.target) {
 				if _, ok := o.looked[lookup{ref.field, v}]; !ok {
 					if want[ref.field] == nil {
 						want[ref.field] = map[string]bool{}
@@ -334,7 +384,7 @@ func (o *owners) down(ctx context.Context, nodes []*node) error {
 	for _, n := range nodes {
 		n.hasDowns = true
 		for _, ref := range o.g.pointers[n.c] {
-			for _, v := range n.values(ref.target) {
+			for _, v := range n.row.values(ref.target) {
 				n.downs = append(n.downs, o.looked[lookup{ref.field, v}]...)
 			}
 		}
@@ -349,18 +399,21 @@ func (o *owners) load(ctx context.Context, want map[*Field]map[string]bool) erro
 			for _, v := range values {
 				o.looked[lookup{f, v}] = nil
 			}
-			count := 0
-			err := o.find(ctx, o.layouts[f.Collection], f, values, func(r *row) error {
-				if count++; count > maxPointers {
+			met := map[lookup]map[*node]bool{}
+			before := len(o.nodes[f.Collection])
+			err := o.find(ctx, o.by(f), f, values, func(r *row) error {
+				n := o.node(f.Collection, r)
+				if len(o.nodes[f.Collection])-before > maxPointers {
 					return fail.New(fail.Invalid, "more than %d rows of %s lead to a few rows of another collection, so that their owners can't be counted; give the reference in the dataset file another direction, or say that the collection is about no user", maxPointers, f.Collection)
 				}
-				n := o.node(f.Collection, r)
 				for _, v := range r.values(f) {
-					if set[v] {
-						at := lookup{f, v}
-						if !slices.Contains(o.looked[at], n) || len(o.looked[at]) > 64 {
-							o.looked[at] = append(o.looked[at], n)
+					at := lookup{f, v}
+					if set[v] && !met[at][n] {
+						if met[at] == nil {
+							met[at] = map[*node]bool{}
 						}
+						met[at][n] = true
+						o.looked[at] = append(o.looked[at], n)
 					}
 				}
 				return nil
@@ -371,73 +424,6 @@ func (o *owners) load(ctx context.Context, want map[*Field]map[string]bool) erro
 		}
 	}
 	return nil
-}
-
-// evaluate applies the rules until nothing changes: a row belongs to whom it names; if it names
-// nobody, to whoever owns a row that points at it.
-func (o *owners) evaluate(all map[*node]bool) {
-	for n := range all {
-		n.own = nil
-	}
-	next := make(map[*node][]person, len(all))
-	// Each round carries ownership one step further. Chains are as long as the number of rows at most;
-	// more rounds mean that rows name each other in a circle through rows that nobody owns: then all who
-	// were named in it count, which withholds more and gives away nothing.
-	for round := 0; ; round++ {
-		changed := false
-		for n := range all {
-			own := o.judge(n)
-			if round > len(all)+2 {
-				own = union(own, n.own)
-			}
-			next[n] = own
-		}
-		for n, own := range next {
-			if !slices.Equal(own, n.own) {
-				n.own = own
-				changed = true
-			}
-		}
-		if !changed {
-			return
-		}
-	}
-}
-
-// judge applies the rules to one row, given what is known of the others.
-func (o *owners) judge(n *node) []person {
-	var own []person
-	for _, p := range n.named {
-		own = append(own, o.root(p))
-	}
-	for i, ref := range o.g.names[n.c] {
-		if ref.accessor || i >= len(n.ups) {
-			continue
-		}
-		for _, up := range n.ups[i] {
-			own = append(own, o.roots(up.own)...)
-		}
-	}
-	if len(own) == 0 {
-		for _, d := range n.downs {
-			own = append(own, o.roots(d.own)...)
-		}
-	}
-	slices.Sort(own)
-	return slices.Compact(own)
-}
-
-func (o *owners) roots(list []person) []person {
-	for i, p := range list {
-		list[i] = o.root(p)
-	}
-	return list
-}
-
-func union(a, b []person) []person {
-	out := append(slices.Clone(a), b...)
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // mine tells whether the person of the request is among the owners.
@@ -456,7 +442,7 @@ func (o *owners) withheld(n *node) map[*Field]bool {
 		if f.Identity == "" {
 			continue
 		}
-		for _, p := range o.names(&n.row, f) {
+		for _, p := range o.names(n.row, f) {
 			if o.isSubject(p) {
 				mine, names[f] = true, true
 			} else {

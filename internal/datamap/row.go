@@ -28,6 +28,7 @@ type layout struct {
 	rowID   bool  // the store's own row number stands before the columns
 	key     []int // columns that tell rows apart; with none and no row number, all do
 	query   string
+	bare    bool // rows are read without what tells them apart
 }
 
 // layout makes the layout that reads the fields' columns and the key of the table.
@@ -70,6 +71,33 @@ func (s *store) layout(c *Collection, fields []*Field) *layout {
 	}
 	b.WriteString(" FROM " + s.name(t) + " t")
 	l.query = b.String()
+	return l
+}
+
+// bare makes the layout that reads the fields' columns alone. Rows that are alike in them may come
+// once.
+func (s *store) bare(c *Collection, fields []*Field) *layout {
+	t := s.tables[c]
+	l := &layout{c: c, s: s, t: t, at: map[string]int{}, bare: true}
+	exprs := []string{}
+	for _, f := range fields {
+		name := f.Column()
+		if _, ok := l.at[name]; ok {
+			continue
+		}
+		l.at[name] = len(l.columns)
+		l.columns = append(l.columns, t.column(name))
+		exprs = append(exprs, s.dialect.read(t.column(name), "t."+s.dialect.quote(name)))
+	}
+	if len(exprs) == 0 {
+		exprs = []string{"1"}
+		l.columns = []*column{{name: "", class: integer}}
+	}
+	distinct := ""
+	if _, ok := s.dialect.(postgres); ok { // MariaDB would take A and a for one
+		distinct = "DISTINCT "
+	}
+	l.query = "SELECT " + distinct + strings.Join(exprs, ", ") + " FROM " + s.name(t) + " t"
 	return l
 }
 
@@ -217,7 +245,7 @@ func (l *layout) scan(ctx context.Context, q querier, rest string, args []any, y
 		into = append(into, &texts[i])
 	}
 	var same map[string]int
-	if !l.rowID && len(l.key) == 0 {
+	if !l.bare && !l.rowID && len(l.key) == 0 {
 		same = map[string]int{}
 	}
 	for rows.Next() {
@@ -228,7 +256,9 @@ func (l *layout) scan(ctx context.Context, q querier, rest string, args []any, y
 		for i, t := range texts {
 			r.cells[i] = cell{text: t.String, null: !t.Valid}
 		}
-		r.id = l.identify(r)
+		if !l.bare {
+			r.id = l.identify(r)
+		}
 		if same != nil {
 			// Rows that are alike in every column can only be counted.
 			same[r.id]++

@@ -56,6 +56,7 @@ const (
 
 // found is a row that was reached.
 type found struct {
+	*row
 	*node
 	status status
 	alone  bool
@@ -162,7 +163,7 @@ func newWalker(ctx context.Context, req *Request, stores map[*Dataset]*store, re
 	for _, c := range w.g.collections {
 		w.layouts[c] = w.stores[c.Dataset].layout(c, c.Fields)
 	}
-	w.own = newOwners(w.g, w.layouts, w.find, req.identities())
+	w.own = newOwners(w.g, w.stores, w.find, req.identities())
 	return w, nil
 }
 
@@ -340,8 +341,9 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 	var nodes []*node
 	open := w.g.open(c)
 	if w.req.Mode == ModeReference || open {
-		for _, r := range rows {
-			nodes = append(nodes, &node{row: *r, c: c})
+		nodes = make([]*node, len(rows))
+		for i := range nodes {
+			nodes[i] = &node{c: c}
 		}
 	} else {
 		var err error
@@ -349,8 +351,9 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 			return err
 		}
 	}
-	for _, n := range nodes {
-		f := found{node: n}
+	for i, n := range nodes {
+		r := rows[i]
+		f := found{row: r, node: n}
 		through := false
 		switch {
 		case w.req.Mode == ModeReference:
@@ -362,9 +365,9 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 		case access:
 			f.status = accessed
 		}
-		before, again := w.seen[c][digestOf(n.id)]
+		before, again := w.seen[c][digestOf(r.id)]
 		if !again || f.status > before {
-			w.seen[c][digestOf(n.id)] = f.status
+			w.seen[c][digestOf(r.id)] = f.status
 			if err := w.visit(c, f); err != nil {
 				return err
 			}
@@ -373,17 +376,17 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 			continue
 		}
 		if open && owner {
-			w.seen[c][digestOf(n.id)] = public + 1 // walked through
+			w.seen[c][digestOf(r.id)] = public + 1 // walked through
 		}
 		for _, e := range w.g.out[c] {
-			for _, v := range n.values(e.from) {
+			for _, v := range r.values(e.from) {
 				w.ask(question{f: e.to, value: v, access: e.access, owner: e.owner})
 			}
 		}
 		if w.req.Mode == ModeGuarded {
 			for _, g := range c.leaves {
 				if g.Identity != "" {
-					for _, v := range n.values(g) {
+					for _, v := range r.values(g) {
 						if v != "" && !masked(v) {
 							w.extra[value{g.Identity, v}] = true
 						}
