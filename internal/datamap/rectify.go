@@ -317,9 +317,12 @@ func (x *rectifier) plan(ctx context.Context) error {
 			return nil
 		}
 		t := x.stores[c.Dataset].tables[c]
-		fx := &fix{hit: &hit{row: &f.node.row, clear: map[string]cell{}}, by: map[*Field][]int{}}
+		fx := &fix{hit: &hit{row: f.row, clear: map[string]cell{}}, by: map[*Field][]int{}}
 		if x.req.Mode == ModeGuarded && !f.alone {
-			fx.withheld = x.own.withheld(f.node)
+			fx.withheld = c.all()
+			if f.status != foreign {
+				fx.withheld = x.own.withheld(f.node)
+			}
 		}
 		kept := false
 		texts := map[string]string{} // of the columns that change: two fields may lie in one document
