@@ -117,6 +117,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if err := r.consent.EnsureDefaults(ctx, r.tenant); err != nil {
 		return nil, err
 	}
+	if r.rights.Databases, err = readDatabases(s.Databases, r.tenant); err != nil {
+		return nil, err
+	}
 	return r, r.predict.Load(ctx)
 }
 

@@ -62,6 +62,8 @@ type settings struct {
 	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
 	ConsentWebhookSecret string `env:"PROBITY_CONSENT_WEBHOOK_SECRET" placeholder:"TEXT" help:"Secret that signs these calls, 16 characters or more."`
 
+	Databases string `env:"PROBITY_DATABASES" placeholder:"FILE" help:"YAML file that names the organisation's other databases by their dataset files: copies and erasures reach into them. Where they are stand in PROBITY_DSN_KEY, and PROBITY_DSN_KEY_READ for an account that only reads."`
+
 	WithdrawnData string `env:"PROBITY_WITHDRAWN_DATA" default:"keep" enum:"keep,erase" help:"What becomes of data whose only basis was consent that was taken back: keep (it is read no more) or erase."`
 
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
@@ -190,7 +192,7 @@ func (c *configCommand) Run() error {
 		{"checkpoint-every", c.CheckpointEvery.String()}, {"audit-every", c.AuditEvery.String()},
 		{"proof-retention", c.ProofRetention.String()}, {"proof-retention-reason", c.ProofRetentionReason},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
-		{"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
+		{"databases", c.Databases}, {"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}

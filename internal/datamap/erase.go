@@ -38,6 +38,7 @@ type Erased struct {
 	Substituted []Substituted  `json:"substituted"`
 	Unreachable []string       `json:"unreachable"`
 	Verified    bool           `json:"verified"` // every value due was read again after the commit and found gone
+	Fields      []FieldCount   `json:"-"`        // the same field by field, with zeros, for certificates
 }
 
 // Unmaskable is a field that no strategy can mask, or a row that can't go.
@@ -447,6 +448,7 @@ func (x *eraser) count() {
 			}
 		}
 	}
+	x.out.Fields = x.fields()
 }
 
 // commit ends the transactions, those farthest from the identities first.

@@ -18,21 +18,22 @@ import (
 // certificateBody is what a certificate states. It names no person: whoever holds the request's id
 // knows whom it is about, nobody else needs to.
 type certificateBody struct {
-	Request      uuid.UUID     `json:"request"`
-	Type         Type          `json:"type"`
-	Article      string        `json:"article"`
-	Organisation string        `json:"organisation"`
-	Tenant       id.Tenant     `json:"organisation_id"`
-	Received     string        `json:"received_at"`
-	Completed    string        `json:"completed_at"`
-	Found        int           `json:"data_subjects"`
-	Matched      bool          `json:"matched"`
-	Stores       []StoreReport `json:"stores"`
-	Models       []ModelReport `json:"models"`
-	Kept         []Kept        `json:"kept"`
-	Horizon      string        `json:"backup_horizon,omitempty"`
-	Verified     string        `json:"verification"`
-	Decisions    []string      `json:"decisions"`
+	Request      uuid.UUID        `json:"request"`
+	Type         Type             `json:"type"`
+	Article      string           `json:"article"`
+	Organisation string           `json:"organisation"`
+	Tenant       id.Tenant        `json:"organisation_id"`
+	Received     string           `json:"received_at"`
+	Completed    string           `json:"completed_at"`
+	Found        int              `json:"data_subjects"`
+	Matched      bool             `json:"matched"`
+	Stores       []StoreReport    `json:"stores"`
+	Models       []ModelReport    `json:"models"`
+	Databases    *DatabasesReport `json:"databases,omitempty"`
+	Kept         []Kept           `json:"kept"`
+	Horizon      string           `json:"backup_horizon,omitempty"`
+	Verified     string           `json:"verification"`
+	Decisions    []string         `json:"decisions"`
 }
 
 // stepRecord fixes the certificate's body and enters its digest in the ledger, in the transaction
@@ -56,7 +57,7 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 		Organisation: controller.Name, Tenant: j.tenant,
 		Received: stamp(j.received), Completed: stamp(now),
 		Found: j.report.Found, Matched: j.report.Matched,
-		Stores: j.report.Stores, Models: j.report.Models, Kept: j.report.Kept,
+		Stores: j.report.Stores, Models: j.report.Models, Databases: j.report.Databases, Kept: j.report.Kept,
 		Horizon: j.report.Horizon, Decisions: j.report.Decisions,
 		Verified: "after the change every store was read again: no key, no row and no lookup of the person was found",
 	}

@@ -20,6 +20,10 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	own, err := r.ownIdentities(ctx, j.tenant, &j.content.Who, j.work.Subjects)
+	if err != nil {
+		return err
+	}
 	err = r.step(ctx, j, stepShred, Erasing, func(tx *store.Tx, j *job) (err error) {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
@@ -31,6 +35,9 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		}
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
 		j.report.add("database", "rows of the person before", held)
+		if r.hasDatabases(j.tenant) {
+			j.work.keep(own)
+		}
 		n := int64(len(j.work.Subjects))
 		if err := r.rememberNames(ctx, tx, j); err != nil {
 			return err
@@ -114,7 +121,7 @@ func (r *Room) forget(t id.Tenant, subjects []id.Subject) {
 // doubled.
 func (r *Room) stepDelete(ctx context.Context, j *job) error {
 	if len(j.work.Subjects) == 0 {
-		return r.step(ctx, j, stepVerify, Verifying, nil)
+		return r.step(ctx, j, stepDatabases, Erasing, nil)
 	}
 	// The ledger first: what it holds of the person is counted here, though the room whose entries
 	// they are may forget them too.
@@ -176,7 +183,7 @@ func (r *Room) stepRetrain(ctx context.Context, j *job) error {
 	if err := r.DB.Scrub(ctx); err != nil {
 		return fmt.Errorf("scrub the database: %w", err)
 	}
-	return r.step(ctx, j, stepVerify, Verifying, func(_ *store.Tx, j *job) error {
+	return r.step(ctx, j, stepDatabases, Erasing, func(_ *store.Tx, j *job) error {
 		j.report.Models = models
 		return nil
 	})

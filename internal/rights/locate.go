@@ -51,6 +51,11 @@ func (p Report) clone() Report {
 		p.Stores[i].Counts = slices.Clone(p.Stores[i].Counts)
 	}
 	p.Models = slices.Clone(p.Models)
+	if p.Databases != nil {
+		d := *p.Databases
+		d.Fields, d.Kept, d.Substituted = slices.Clone(d.Fields), slices.Clone(d.Kept), slices.Clone(d.Substituted)
+		p.Databases = &d
+	}
 	p.Kept = slices.Clone(p.Kept)
 	p.Residue = slices.Clone(p.Residue)
 	p.Decisions = slices.Clone(p.Decisions)

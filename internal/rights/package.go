@@ -40,7 +40,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	own, err := r.ownIdentities(ctx, j)
+	own, err := r.ownIdentities(ctx, j.tenant, &j.content.Who, j.work.Subjects)
 	if err != nil {
 		return err
 	}
@@ -52,10 +52,18 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	language, words := wordsOf(language)
+	more, shared, missing, further, err := r.gatherDatabases(ctx, j.tenant, j.typ, own, words)
+	if err != nil {
+		return r.keepOpen(ctx, j, err)
+	}
+	sections, report = append(sections, more...), append(report, further...)
+	matched := j.report.Matched || slices.ContainsFunc(more, func(s Section) bool { return records(s.Data) > 0 })
 	file, masked, err := buildPackage(packageInput{
 		Request: j.id, Type: j.typ, Received: j.received, Made: now,
-		Controller: controller, Sections: sections, Matched: j.report.Matched,
+		Controller: controller, Sections: sections, Matched: matched,
 		Language: language, Who: j.content.Who, Subjects: j.work.Subjects, Own: own, Before: before,
+		Shared: shared, Missing: missing,
 	})
 	if err != nil {
 		return err
@@ -69,9 +77,12 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	name := "results-" + j.id.String() + "-" + strings.ReplaceAll(now.UTC().Format("2006-01-02T15:04:05.000Z"), ":", "_") + ".zip"
 	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
 		j.report.Stores, j.report.Decisions = report, nil
-		j.report.Masked, j.report.Copies = masked, len(before)+1
+		j.report.Masked, j.report.Copies, j.report.Matched = masked, len(before)+1, matched
+		for _, name := range missing {
+			j.report.Decisions = append(j.report.Decisions, "No identifier of this person leads to "+name+".")
+		}
 		if !j.report.Matched {
-			j.report.Decisions = []string{"Nothing is held under these identifiers."}
+			j.report.Decisions = append(j.report.Decisions, "Nothing is held under these identifiers.")
 		}
 		if len(before) > 0 {
 			j.report.Decisions = append(j.report.Decisions, fmt.Sprintf("This is copy %d for this person; the first one is free, for a further one a reasonable fee may be asked (Art. 15(3)).", len(before)+1))
@@ -109,10 +120,10 @@ func (r *Room) copiesBefore(ctx context.Context, j *job) ([]time.Time, error) {
 
 // ownIdentities returns what is known to be the person's own: what the request named, and what is held
 // of them.
-func (r *Room) ownIdentities(ctx context.Context, j *job) ([]identifier, error) {
-	all := j.content.Who.identifiers()
-	for _, s := range j.work.Subjects {
-		held, err := r.People.Identities(ctx, j.tenant, s)
+func (r *Room) ownIdentities(ctx context.Context, t id.Tenant, who *Who, subjects []id.Subject) ([]identifier, error) {
+	all := who.identifiers()
+	for _, s := range subjects {
+		held, err := r.People.Identities(ctx, t, s)
 		if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Gone) {
 			continue
 		}

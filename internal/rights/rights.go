@@ -199,7 +199,7 @@ type Gate interface {
 	Invalidate(t id.Tenant, s id.Subject)
 }
 
-// Deps are the rooms and engines that rights works with. Models, Register, Bus, Mail and Logger may be nil; without
+// Deps are the rooms and engines that rights works with. Models, Databases, Register, Bus, Mail and Logger may be nil; without
 // a Gate, restrictions and objections are refused.
 type Deps struct {
 	DB         *store.DB
@@ -208,7 +208,8 @@ type Deps struct {
 	Ledger     Ledger
 	Stores     []Store // in the order of deletion
 	Models     Models
-	Register   Register // nil: restored backups bring back whom they hold
+	Databases  Databases // nil: the organisation has none but these
+	Register   Register  // nil: restored backups bring back whom they hold
 	Bus        Publisher
 	Gate       Gate
 	Mail       Mailer

@@ -18,17 +18,18 @@ import (
 
 // The steps of the procedures. Their names are stored: don't change them.
 const (
-	stepLocate   = "locate"   // all: find the data subjects of the person
-	stepSuppress = "suppress" // erasure: tombstones first, so that nothing new comes in
-	stepShred    = "shred"    // erasure: destroy the keys; from here on nothing can be read
-	stepDelete   = "delete"   // erasure: remove the rows, store by store
-	stepRetrain  = "retrain"  // erasure: models forget
-	stepVerify   = "verify"   // erasure, rectification: read everything again
-	stepRewrite  = "rewrite"  // rectification
-	stepPackage  = "package"  // access, portability
-	stepRecord   = "record"   // erasure, rectification: the ledger entry
-	stepCertify  = "certify"  // erasure, rectification: sign, finish
-	stepDone     = "done"
+	stepLocate    = "locate"    // all: find the data subjects of the person
+	stepSuppress  = "suppress"  // erasure: tombstones first, so that nothing new comes in
+	stepShred     = "shred"     // erasure: destroy the keys; from here on nothing can be read
+	stepDelete    = "delete"    // erasure: remove the rows, store by store
+	stepRetrain   = "retrain"   // erasure: models forget
+	stepDatabases = "databases" // erasure: the organisation's other databases
+	stepVerify    = "verify"    // erasure, rectification: read everything again
+	stepRewrite   = "rewrite"   // rectification
+	stepPackage   = "package"   // access, portability
+	stepRecord    = "record"    // erasure, rectification: the ledger entry
+	stepCertify   = "certify"   // erasure, rectification: sign, finish
+	stepDone      = "done"
 )
 
 const (
@@ -65,6 +66,9 @@ type work struct {
 	Keys     []id.Subject     `json:"keys,omitempty"`  // erasure: of other requests, destroyed with it
 	Rounds   int              `json:"rounds"`
 	Body     []byte           `json:"body,omitempty"` // the certificate's, once it is fixed
+	// Identities are what the person is known by, for the databases: own stores forget it before.
+	Identities []heldIdentity `json:"identities,omitempty"`
+	Planned    bool           `json:"planned,omitempty"` // the databases may be changed now
 }
 
 var errLostLease = errors.New("another process carries the request out")
@@ -150,7 +154,7 @@ func (r *Room) carryOut(ctx context.Context, j *job) error {
 			r.moved()
 			continue
 		}
-		if errors.Is(err, errLostLease) {
+		if errors.Is(err, errLostLease) || errors.Is(err, errKeptOpen) {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -173,6 +177,8 @@ func (r *Room) do(ctx context.Context, j *job) error {
 		return r.stepDelete(ctx, j)
 	case stepRetrain:
 		return r.stepRetrain(ctx, j)
+	case stepDatabases:
+		return r.stepDatabases(ctx, j)
 	case stepVerify:
 		return r.stepVerify(ctx, j)
 	case stepRewrite:

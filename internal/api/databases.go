@@ -1,0 +1,63 @@
+package api
+
+import (
+	"net/http"
+
+	"probity/internal/api/genesys"
+	"probity/internal/fail"
+	"probity/internal/org"
+	"probity/internal/rights"
+)
+
+// databasesTable lists what can be asked about the organisation's other databases.
+func databasesTable() []route {
+	return []route{
+		{"GET", "/probity/v1/databases", can(org.PermissionRights), 0, (*call).databases},
+		{"POST", "/probity/v1/databases/plan", can(org.PermissionRequest), 0, (*call).planDatabases},
+		{"POST", "/probity/v1/requests/{requestId}/databases", can(org.PermissionRequest), 0, (*call).settleDatabases},
+	}
+}
+
+// databases lists what is connected. Where it is, and with which account, is the operator's to know.
+func (c *call) databases() error {
+	return c.reply(http.StatusOK, map[string]any{"databases": c.api.Rights.ConnectedDatabases(c.who.Tenant)})
+}
+
+// planDatabases tells what an erasure of the subject would do in the databases.
+func (c *call) planDatabases() error {
+	var body struct {
+		Subject *genesys.GDPRSubject `json:"subject"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	if body.Subject == nil {
+		return fail.Field("subject", "a subject is needed")
+	}
+	wire := genesys.GDPRRequestBody{Subject: body.Subject}
+	q, _ := wire.ToRequest()
+	plan, err := c.api.Rights.PlanDatabases(c.Context(), c.who.Tenant, q.Who)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, plan)
+}
+
+// settleDatabases lets fields stay that no strategy can mask, for a reason.
+func (c *call) settleDatabases() error {
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	request, err := c.pathID("requestId")
+	if err != nil {
+		return err
+	}
+	by := rights.Actor{Kind: "client", ID: c.who.UID}
+	if err := c.api.Rights.SettleDatabases(c.Context(), c.who.Tenant, request, by, body.Reason); err != nil {
+		return err
+	}
+	return c.empty()
+}
