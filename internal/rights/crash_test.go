@@ -113,6 +113,20 @@ func (s dyingStore) Export(ctx context.Context, t id.Tenant, subjects []id.Subje
 	return list, err
 }
 
+type dyingGate struct {
+	rights.Gate
+	*fuse
+}
+
+func (g dyingGate) Object(ctx context.Context, t id.Tenant, s id.Subject, purposes []string) (err error) {
+	g.around(func() { err = g.Gate.Object(ctx, t, s, purposes) })
+	return err
+}
+
+func (g dyingGate) Invalidate(t id.Tenant, s id.Subject) {
+	g.around(func() { g.Gate.Invalidate(t, s) })
+}
+
 // doomed returns a room over the same database that dies at its nth contact.
 func (h *house) doomed(n int) (*rights.Room, *fuse) {
 	f := &fuse{left: n}
@@ -120,6 +134,7 @@ func (h *house) doomed(n int) (*rights.Room, *fuse) {
 	d.Keys = dyingKeys{d.Keys, f}
 	d.People = dyingPeople{d.People, f}
 	d.Ledger = dyingLedger{d.Ledger, f}
+	d.Gate = dyingGate{d.Gate, f}
 	d.Stores = nil
 	for _, s := range h.deps.Stores {
 		d.Stores = append(d.Stores, dyingStore{s, f})
