@@ -61,6 +61,7 @@ type house struct {
 	keys    *vault.Vault
 	bus     *stream.Engine
 	logs    *logs
+	letters *letterbox
 	bearer  string // of a client that may do everything
 }
 
@@ -114,7 +115,7 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 			t.Fatal(err)
 		}
 	}
-	h := &house{clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)), logs: new(logs)}
+	h := &house{clk: clock.NewFake(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)), logs: new(logs), letters: new(letterbox)}
 	logger := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	keys, err := vault.Open(ctx, storetest.SQLite(t), vault.RootKey{9}, h.clk, vault.Options{})
 	must(err)
@@ -135,7 +136,7 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	must(err)
 	lessons := rights.Lessons(predictor)
 	h.rights = rights.New(rights.Deps{
-		DB: db, Keys: keys, People: subjects, Ledger: h.ledger, Models: lessons, Bus: h.bus, Gate: h.consent, Clock: h.clk, Logger: logger,
+		DB: db, Keys: keys, People: subjects, Ledger: h.ledger, Models: lessons, Bus: h.bus, Gate: h.consent, Mail: h.letters, Clock: h.clk, Logger: logger,
 		Stores: []rights.Store{rights.Identities(subjects), rights.Choices(h.consent), rights.Journeys(h.journey), lessons},
 	})
 	h.consent.RestrictedBy(h.rights.Restricted)
