@@ -101,6 +101,7 @@ func New(d Deps) *API {
 	}
 	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
 	a.routes = append(a.routes, requestTable()...)
+	a.routes = append(a.routes, rectifyTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}

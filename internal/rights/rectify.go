@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"probity/internal/fail"
 	"probity/internal/id"
@@ -18,20 +19,28 @@ func (r *Room) stepRewrite(ctx context.Context, j *job) error {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
-		changed := int64(0)
-		for i, term := range j.content.Replacements {
-			n, err := r.rewrite(ctx, tx, j, i, term)
-			if err != nil {
-				return err
-			}
-			changed += n
-		}
-		if changed == 0 {
-			j.report.Decisions = append(j.report.Decisions, "None of the existing values is held about this person; nothing was changed.")
+		if err := r.rewriteAll(ctx, tx, j); err != nil {
+			return err
 		}
 		tx.AfterCommit(func() { r.People.Forget(j.tenant, j.work.Subjects...) })
 		return nil
 	})
+}
+
+// rewriteAll carries out all terms and counts what each changed.
+func (r *Room) rewriteAll(ctx context.Context, tx *store.Tx, j *job) error {
+	changed := int64(0)
+	for i, term := range j.content.Replacements {
+		n, err := r.rewrite(ctx, tx, j, i, term)
+		if err != nil {
+			return err
+		}
+		changed += n
+	}
+	if changed == 0 && len(j.content.Replacements) > 0 {
+		j.report.Decisions = append(j.report.Decisions, "None of the existing values is held about this person; nothing was changed.")
+	}
+	return nil
 }
 
 func (r *Room) rewrite(ctx context.Context, tx *store.Tx, j *job, i int, term ReplacementTerm) (changed int64, err error) {
@@ -70,7 +79,8 @@ func (r *Room) rewrite(ctx context.Context, tx *store.Tx, j *job, i int, term Re
 	return changed, nil
 }
 
-// verifyRectified reads the identities again: no existing value may lead to the person any more.
+// verifyRectified reads everything again: no existing value may lead to the person any more, and none
+// may stand in a store, in what is held now or in the history.
 func (r *Room) verifyRectified(ctx context.Context, j *job) error {
 	var residue []Count
 	for _, term := range j.content.Replacements {
@@ -85,6 +95,18 @@ func (r *Room) verifyRectified(ctx context.Context, j *job) error {
 			}
 			if holds {
 				residue = append(residue, Count{"identities with the old " + term.Type, 1})
+			}
+		}
+	}
+	// Whatever a second pass would still change was not changed by the first.
+	again, err := r.rehearse(ctx, j.tenant, j.work.Subjects, slices.DeleteFunc(slices.Clone(j.content.Replacements), sameWord))
+	if err != nil {
+		return err
+	}
+	for _, s := range again.Stores {
+		for _, c := range s.Counts {
+			if c.N > 0 {
+				residue = append(residue, Count{s.Store + ": " + c.What, c.N})
 			}
 		}
 	}

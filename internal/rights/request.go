@@ -247,6 +247,9 @@ func (r *Request) Validate() error {
 			return fail.Field("replacementTerms", "a value is at most %d bytes long", maxValue)
 		}
 	}
+	if chained(r.Replacements) {
+		return fail.Field("replacementTerms", "the updated value of one term is the existing value of another, so the order would decide; send them one request after the other")
+	}
 	if len(r.Language) > maxLanguage {
 		return fail.Field("language", "a language is a tag such as de or pt-BR")
 	}
