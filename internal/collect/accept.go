@@ -119,7 +119,7 @@ func (c *Collector) Batch(ctx context.Context, deployment uuid.UUID, req Request
 		switch err := c.admit(ctx, v, e); {
 		case err == nil:
 			admitted = append(admitted, e)
-		case fail.Is(err, fail.ConsentRequired):
+		case fail.Is(err, fail.ConsentRequired), fail.Is(err, fail.Gone):
 			refuse(e, err)
 		default:
 			return 0, nil, c.refused(err)
@@ -214,6 +214,7 @@ func (c *Collector) admit(ctx context.Context, v *visitor, e *event.Event) error
 	}
 	switch _, err := c.ask(ctx, v, PurposeIdentity); {
 	case err == nil:
+		return c.refuseLate(ctx, v.deployment.Tenant, e)
 	case fail.Is(err, fail.ConsentRequired):
 		e.Traits, e.ExternalID = nil, ""
 		c.stats.identityDropped.Add(1)

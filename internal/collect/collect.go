@@ -37,6 +37,8 @@ type Deployments interface {
 type Subjects interface {
 	Lookup(ctx context.Context, t id.Tenant, k subject.Kind, value string) (id.Subject, bool, error)
 	Suppressed(ctx context.Context, t id.Tenant, k subject.Kind, value string) (bool, error)
+	// Erased tells when the person that an identity belonged to was erased; zero: never.
+	Erased(ctx context.Context, t id.Tenant, k subject.Kind, value string) (time.Time, error)
 	Ensure(ctx context.Context, t id.Tenant, k subject.Kind, value string) (id.Subject, error)
 }
 

@@ -15,6 +15,7 @@ import (
 	"probity/internal/event"
 	"probity/internal/fail"
 	"probity/internal/id"
+	"probity/internal/subject"
 )
 
 // Declarations records on which lawful basis history is imported. Declare writes to the tenant's
@@ -58,9 +59,8 @@ func Channel(deployment uuid.UUID, basis, assessment string) uuid.UUID {
 	return uuid.NewHash(sha256.New(), deployment, []byte("probity/import/v1\x00"+basis+"\x00"+assessment), 8)
 }
 
-// PastVisitor returns the cookie under which a visitor of an imported history is known. The prefix
-// keeps it apart from live visitors, whatever the source calls them.
-func PastVisitor(name string) string { return "import:" + name }
+// PastVisitor returns the cookie under which a visitor of an imported history is known.
+func PastVisitor(name string) string { return subject.Past(name) }
 
 // Import takes history for the tenant. It declares the basis if that has not been done with the same
 // assessment, makes the outcomes, and stores the events of each visitor together. Repeating a
@@ -147,6 +147,9 @@ func (c *Collector) importVisitor(ctx context.Context, v *visitor, name string, 
 		}
 		return nil
 	}
+	if err := c.refusePast(ctx, v.deployment.Tenant, name); err != nil {
+		return refuseAll(err)
+	}
 	if err := c.find(ctx, v, PastVisitor(name), &h.Events[indexes[0]].Event); err != nil {
 		return refuseAll(err)
 	}
@@ -156,7 +159,7 @@ func (c *Collector) importVisitor(ctx context.Context, v *visitor, name string, 
 		switch err := c.admit(ctx, v, e); {
 		case err == nil:
 			events = append(events, e)
-		case fail.Is(err, fail.ConsentRequired):
+		case fail.Is(err, fail.ConsentRequired), fail.Is(err, fail.Gone):
 			result.refuse(i, e, err)
 		default:
 			return err

@@ -74,7 +74,8 @@ type Asserted struct {
 // word has closed and gives way to every later first-hand choice: see fold.
 //
 // Errors: fail.Invalid naming the field; fail.Conflict with code consent.key.reused if something else
-// was recorded under the key; fail.Gone for an identity of an erased person.
+// was recorded under the key; fail.Gone for an identity of a person who was
+// erased after they said it. Who says something later is somebody new.
 func (r *Room) Assert(ctx context.Context, t id.Tenant, a Assertion) (*Asserted, error) {
 	set, err := r.tenant(ctx, t)
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *Room) Assert(ctx context.Context, t id.Tenant, a Assertion) (*Asserted,
 	}
 	s := a.Subject
 	if s.IsZero() {
-		if s, err = r.subjects.Ensure(ctx, t, a.Who.Kind, a.Who.Value); err != nil {
+		if s, err = r.subjects.EnsureSince(ctx, t, a.Who.Kind, a.Who.Value, a.Said); err != nil {
 			return nil, err
 		}
 	}

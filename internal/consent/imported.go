@@ -184,7 +184,7 @@ func (im *importing) before(ctx context.Context, tx *store.Tx, row *imported) er
 		return err
 	case done != nil:
 		out.Record, out.Repeated = done.RecordID, true
-	case row.whose.Erased:
+	case !row.whose.Erased.IsZero() && !row.a.Said.After(row.whose.Erased):
 		out.Refused = gone()
 	}
 	return nil
@@ -248,7 +248,7 @@ func (im *importing) write(ctx context.Context, tx *store.Tx, now time.Time) err
 		}
 		s := row.whose.Subject
 		if row.fresh {
-			fresh = append(fresh, subject.Fresh{Subject: s, Name: row.name})
+			fresh = append(fresh, subject.Fresh{Subject: s, Name: row.name, Said: row.a.Said})
 		}
 		if _, known := past[s]; !known && !row.fresh {
 			if past[s], err = recordsOf(ctx, tx, s); err != nil {

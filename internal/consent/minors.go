@@ -221,7 +221,7 @@ func (r *Room) AskParent(ctx context.Context, t id.Tenant, c Child) (visitor uui
 		return uuid.Nil, err
 	}
 	if c.Subject.IsZero() && c.Who.Kind != "" {
-		if c.Subject, err = r.subjects.Ensure(ctx, t, c.Who.Kind, c.Who.Value); err != nil {
+		if c.Subject, err = r.subjects.EnsureSince(ctx, t, c.Who.Kind, c.Who.Value, r.clk.Now()); err != nil {
 			return uuid.Nil, err
 		}
 	}

@@ -346,7 +346,7 @@ func (r *Room) confirm(ctx context.Context, t id.Tenant, row uuid.UUID) (*Outcom
 		if err != nil {
 			return nil, unavailable(err, "open an address")
 		}
-		if s, err = r.subjects.Ensure(ctx, t, subject.Email, string(email)); err != nil {
+		if s, err = r.subjects.EnsureSince(ctx, t, subject.Email, string(email), a.Asked); err != nil {
 			return nil, err
 		}
 	}

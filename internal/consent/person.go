@@ -15,8 +15,8 @@ import (
 // it is the account's, on whichever device. Devices of the person keep what was chosen on them; what the
 // account refuses is closed on all of them, and what it grants opens none: see fold.
 //
-// The site's server vouches for the customer number. Errors are those of Choose; fail.Gone for a
-// customer who was erased.
+// The site's server vouches for the customer number. A customer who was erased and signs in again is
+// somebody new. Errors are those of Choose.
 func (r *Room) ChooseAs(ctx context.Context, t id.Tenant, customer string, c Choice) (*Outcome, error) {
 	if c.Visitor != nil {
 		return nil, fail.Field("visitor", "A choice is made by an account or by a visitor, not by both.")
@@ -25,7 +25,7 @@ func (r *Room) ChooseAs(ctx context.Context, t id.Tenant, customer string, c Cho
 	if _, err := r.openNonce(ctx, t, c.Nonce, c.Deployment); err != nil {
 		return nil, err
 	}
-	s, err := r.subjects.Ensure(ctx, t, subject.ExternalID, customer)
+	s, err := r.subjects.EnsureSince(ctx, t, subject.ExternalID, customer, r.clk.Now())
 	if err != nil {
 		return nil, err
 	}

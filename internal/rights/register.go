@@ -304,12 +304,8 @@ func (r *Room) openRequest(ctx context.Context, t id.Tenant, request uuid.UUID) 
 // deleteAgain deletes what the database holds of the people and tells how many rows that were.
 func (r *Room) deleteAgain(ctx context.Context, t id.Tenant, entries []tombstone.Entry) (rows int64, err error) {
 	var subjects []id.Subject
-	var digests []subject.Digest
 	for _, e := range entries {
 		subjects = append(subjects, e.Subjects...)
-		for _, n := range e.Names {
-			digests = append(digests, subject.Digest{Kind: subject.Kind(n.Kind), Value: n.Digest})
-		}
 	}
 	h := r.DB.Tenant(t)
 	err = h.Read(ctx, func(tx *store.Tx) error {
@@ -327,8 +323,10 @@ func (r *Room) deleteAgain(ctx context.Context, t id.Tenant, entries []tombstone
 		if err := r.People.Erase(ctx, tx, subjects); err != nil {
 			return err
 		}
-		if err := r.People.Suppress(ctx, tx, digests); err != nil {
-			return err
+		for _, e := range entries {
+			if err := r.People.Suppress(ctx, tx, digestsOf(e), e.At); err != nil {
+				return err
+			}
 		}
 		_, err := r.forgetLedger(ctx, tx, subjects)
 		return err
@@ -351,6 +349,14 @@ func (r *Room) deleteAgain(ctx context.Context, t id.Tenant, entries []tombstone
 	})
 	r.forget(t, subjects)
 	return rows, err
+}
+
+func digestsOf(e tombstone.Entry) []subject.Digest {
+	digests := make([]subject.Digest, len(e.Names))
+	for i, n := range e.Names {
+		digests[i] = subject.Digest{Kind: subject.Kind(n.Kind), Value: n.Digest}
+	}
+	return digests
 }
 
 // verifyAgain reads everything again.

@@ -61,7 +61,7 @@ type People interface {
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error
 	// Digests returns what Erase will leave of the subjects' identifiers, and Suppress leaves it again.
 	Digests(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]subject.Digest, error)
-	Suppress(ctx context.Context, tx *store.Tx, digests []subject.Digest) error
+	Suppress(ctx context.Context, tx *store.Tx, digests []subject.Digest, at time.Time) error
 	Forget(t id.Tenant, subjects ...id.Subject)
 }
 

@@ -28,6 +28,30 @@ type identities struct{ people People }
 
 func (identities) Name() string { return "identities" }
 
+// Find implements Finder. A visitor of an imported history whom the source called by an address or a
+// number of the person is the person.
+func (s identities) Find(ctx context.Context, t id.Tenant, k subject.Kind, value string) ([]id.Subject, error) {
+	if k != subject.Email && k != subject.Phone {
+		return nil, nil
+	}
+	names := []string{value}
+	if normal, err := subject.Normalise(k, value); err == nil && normal != value {
+		names = append(names, normal)
+	}
+	var found []id.Subject
+	for _, name := range names {
+		more, err := s.people.Find(ctx, t, subject.Cookie, subject.Past(name))
+		if fail.Is(err, fail.Invalid) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
 func (s identities) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
 	type held struct {
 		Device id.Subject `json:"device"`

@@ -61,6 +61,17 @@ func (r *Room) Lookup(ctx context.Context, t id.Tenant, k Kind, value string) (i
 // there is none. What it returns is durable. Concurrent callers get the same subject. An identity
 // of an erased subject is refused with fail.Gone and code subject.erased.
 func (r *Room) Ensure(ctx context.Context, t id.Tenant, k Kind, value string) (id.Subject, error) {
+	return r.ensure(ctx, t, k, value, time.Time{})
+}
+
+// EnsureSince is Ensure for somebody who said something new at a time: whoever was erased before it is a
+// new person from then on, as at a first visit. It is for the person's own word only. What somebody else
+// holds of them, or what they said before, stays refused; a cookie is refused whenever it comes.
+func (r *Room) EnsureSince(ctx context.Context, t id.Tenant, k Kind, value string, said time.Time) (id.Subject, error) {
+	return r.ensure(ctx, t, k, value, said)
+}
+
+func (r *Room) ensure(ctx context.Context, t id.Tenant, k Kind, value string, said time.Time) (id.Subject, error) {
 	if s, ok, err := r.Lookup(ctx, t, k, value); err != nil || ok {
 		return s, err
 	}
@@ -78,7 +89,7 @@ func (r *Room) Ensure(ctx context.Context, t id.Tenant, k Kind, value string) (i
 	var s id.Subject
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		s = fresh
-		err := r.EnsureTx(ctx, tx, fresh, k, value)
+		err := r.ensureTx(ctx, tx, fresh, k, value, said)
 		if !fail.Is(err, fail.Conflict) {
 			return err
 		}
@@ -105,6 +116,10 @@ func (r *Room) Ensure(ctx context.Context, t id.Tenant, k Kind, value string) (i
 // Errors: fail.Gone with code subject.erased if the identity belongs to an erased subject,
 // fail.Conflict if it leads to another subject.
 func (r *Room) EnsureTx(ctx context.Context, tx *store.Tx, s id.Subject, k Kind, value string) error {
+	return r.ensureTx(ctx, tx, s, k, value, time.Time{})
+}
+
+func (r *Room) ensureTx(ctx context.Context, tx *store.Tx, s id.Subject, k Kind, value string, said time.Time) error {
 	value, err := Normalise(k, value)
 	if err != nil {
 		return err
@@ -114,9 +129,9 @@ func (r *Room) EnsureTx(ctx context.Context, tx *store.Tx, s id.Subject, k Kind,
 	if err != nil {
 		return unavailable(err, "make the blind index of an identity")
 	}
-	if gone, err := isSuppressed(ctx, tx, k, digest); err != nil {
+	if at, err := erasedAt(ctx, tx, k, digest); err != nil {
 		return err
-	} else if gone {
+	} else if !anew(k, at, said) {
 		return erased()
 	}
 	now := r.clk.Now().UnixMicro()
@@ -150,30 +165,37 @@ func (r *Room) EnsureTx(ctx context.Context, tx *store.Tx, s id.Subject, k Kind,
 // data of it must be refused. Cached; an erasure made by this room is seen at once, one made
 // elsewhere within five seconds.
 func (r *Room) Suppressed(ctx context.Context, t id.Tenant, k Kind, value string) (bool, error) {
+	at, err := r.Erased(ctx, t, k, value)
+	return !at.IsZero(), err
+}
+
+// Erased tells when the last subject that the identity belonged to alone was erased; zero if none was.
+// What is older than that is refused. It is cached as Suppressed is.
+func (r *Room) Erased(ctx context.Context, t id.Tenant, k Kind, value string) (time.Time, error) {
 	value, err := Normalise(k, value)
 	if err != nil {
-		return false, err
+		return time.Time{}, err
 	}
 	key := identity{t, k, value}
 	now := r.clk.Now()
 	if v, ok := r.suppressed.Get(key); ok && now.Before(v.until) {
-		return v.suppressed, nil
+		return v.erased, nil
 	}
 	epoch := r.suppressed.Epoch()
 	digest, err := r.keys.BlindIndex(ctx, t, index(k), value)
 	if err != nil {
-		return false, unavailable(err, "make the blind index of an identity")
+		return time.Time{}, unavailable(err, "make the blind index of an identity")
 	}
-	var gone bool
+	var at time.Time
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		gone, err = isSuppressed(ctx, tx, k, digest)
+		at, err = erasedAt(ctx, tx, k, digest)
 		return err
 	})
 	if err != nil {
-		return false, unavailable(err, "look up a suppressed identity")
+		return time.Time{}, unavailable(err, "look up a suppressed identity")
 	}
-	r.suppressed.Put(key, verdict{gone, now.Add(disbelief)}, epoch)
-	return gone, nil
+	r.suppressed.Put(key, verdict{at, now.Add(disbelief)}, epoch)
+	return at, nil
 }
 
 // Watch registers fn to be told of subjects that were merged, renamed or erased: by this room after
@@ -223,13 +245,34 @@ func lead(ctx context.Context, tx *store.Tx, k Kind, digest []byte) (s id.Subjec
 	return s, err == nil, err
 }
 
-func isSuppressed(ctx context.Context, tx *store.Tx, k Kind, digest []byte) (bool, error) {
-	var n int
+// erasedAt returns when the identity was suppressed; zero if it is not.
+func erasedAt(ctx context.Context, tx *store.Tx, k Kind, digest []byte) (time.Time, error) {
+	var us int64
 	err := tx.QueryRow(ctx, `
-		SELECT count(*) FROM subject_suppression
+		SELECT erased FROM subject_suppression
 		WHERE tenant_id = $1 AND kind = $2 AND digest = $3`,
-		tx.TenantID(), string(k), digest).Scan(&n)
-	return n > 0, err
+		tx.TenantID(), string(k), digest).Scan(&us)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return time.UnixMicro(us).UTC(), err
+}
+
+// suppress refuses the identity from the time of an erasure on.
+func suppress(ctx context.Context, tx *store.Tx, k Kind, digest []byte, at time.Time) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO subject_suppression (tenant_id, kind, digest, erased)
+		VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, kind, digest) DO UPDATE SET erased = excluded.erased
+		WHERE subject_suppression.erased < excluded.erased`,
+		tx.TenantID(), string(k), digest, at.UnixMicro())
+	return err
+}
+
+// anew tells whether something may be bound to an identity that was suppressed at a time, for what was
+// said at another.
+func anew(k Kind, erased, said time.Time) bool {
+	return erased.IsZero() || k != Cookie && said.After(erased)
 }
 
 func insertSubject(ctx context.Context, tx *store.Tx, s id.Subject, now int64) error {

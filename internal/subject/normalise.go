@@ -28,6 +28,10 @@ const (
 	AppleMessages Kind = "apple_messages"
 )
 
+// Past returns the cookie under which a visitor of an imported history is known. The prefix keeps it
+// apart from live visitors, whatever the source calls them.
+func Past(name string) string { return "import:" + name }
+
 // Kinds lists all kinds in a fixed order.
 func Kinds() []Kind {
 	return []Kind{Cookie, Email, Phone, ExternalID, Twitter, Facebook, Instagram, WhatsApp, AppleMessages}

@@ -284,7 +284,7 @@ func (r *Room) Rename(ctx context.Context, tx *store.Tx, subjects []id.Subject, 
 // goes on leading there and is not suppressed. Erasing twice does nothing.
 func (r *Room) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) error {
 	t := tx.TenantID()
-	now := r.clk.Now().UnixMicro()
+	now := r.clk.Now()
 	type carried struct {
 		kind   string
 		digest string
@@ -324,11 +324,7 @@ func (r *Room) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) e
 		} else if found {
 			continue
 		}
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO subject_suppression (tenant_id, kind, digest, erased)
-			VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, kind, digest) DO NOTHING`,
-			t, c.kind, digest, now); err != nil {
+		if err := suppress(ctx, tx, Kind(c.kind), digest, now); err != nil {
 			return err
 		}
 	}

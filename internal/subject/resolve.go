@@ -2,6 +2,7 @@ package subject
 
 import (
 	"context"
+	"time"
 
 	"probity/internal/fail"
 	"probity/internal/id"
@@ -18,7 +19,7 @@ type Name struct {
 type Resolved struct {
 	Subject id.Subject   // zero: nobody
 	Person  []id.Subject // all subjects of that person, Subject included
-	Erased  bool         // it belonged to somebody who was erased; then there is nobody
+	Erased  time.Time    // there is nobody, and whoever it belonged to was erased then; zero: nobody was
 }
 
 // Resolve is Lookup, Suppressed and Person for many names in the caller's transaction. It reads what is
@@ -41,7 +42,7 @@ func (r *Room) Resolve(ctx context.Context, tx *store.Tx, names []Name) ([]Resol
 			return nil, err
 		}
 		if !found {
-			if out[i].Erased, err = isSuppressed(ctx, tx, n.Kind, digest); err != nil {
+			if out[i].Erased, err = erasedAt(ctx, tx, n.Kind, digest); err != nil {
 				return nil, err
 			}
 			continue
@@ -58,12 +59,13 @@ func (r *Room) Resolve(ctx context.Context, tx *store.Tx, names []Name) ([]Resol
 type Fresh struct {
 	Subject id.Subject
 	Name    Name
+	Said    time.Time // their own word that they come with; zero: none that counts after an erasure
 }
 
 // Make stores people who are new, each with the name that leads to them. All names differ.
 //
 // Errors: fail.Conflict if one of the names leads to somebody by now, or belonged to somebody who was
-// erased; then the transaction must not be committed, and the names are resolved anew.
+// erased after they said what they come with; then the transaction must not be committed, and the names are resolved anew.
 func (r *Room) Make(ctx context.Context, tx *store.Tx, people []Fresh) error {
 	t, now := tx.TenantID(), r.clk.Now().UnixMicro()
 	var subjects, identities [][]any
@@ -76,9 +78,9 @@ func (r *Room) Make(ctx context.Context, tx *store.Tx, people []Fresh) error {
 		if err != nil {
 			return unavailable(err, "make the blind index of an identity")
 		}
-		if gone, err := isSuppressed(ctx, tx, p.Name.Kind, digest); err != nil {
+		if at, err := erasedAt(ctx, tx, p.Name.Kind, digest); err != nil {
 			return err
-		} else if gone {
+		} else if !anew(p.Name.Kind, at, p.Said) {
 			return fail.New(fail.Conflict, "Somebody was erased a moment ago.")
 		}
 		sealed, err := r.keys.Seal(ctx, t, p.Subject, aad(t, p.Subject, p.Name.Kind), []byte(value))

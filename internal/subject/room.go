@@ -64,10 +64,11 @@ type owner struct {
 	subject id.Subject
 }
 
-// verdict says whether an identity is suppressed, and until when that may be believed.
+// verdict says when whoever had an identity was erased, zero if nobody was, and until when that may be
+// believed.
 type verdict struct {
-	suppressed bool
-	until      time.Time
+	erased time.Time
+	until  time.Time
 }
 
 // New returns the room. Call Migrate before anything else.

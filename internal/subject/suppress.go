@@ -2,6 +2,7 @@ package subject
 
 import (
 	"context"
+	"time"
 
 	"probity/internal/id"
 	"probity/internal/store"
@@ -38,22 +39,43 @@ func (r *Room) Digests(ctx context.Context, tx *store.Tx, subjects []id.Subject)
 	return out, nil
 }
 
-// Suppress refuses from now on what comes in under identities of somebody who was erased, as Erase did
+// Timely returns the identities without those that belonged to somebody who was erased at the time or
+// later: what was received before an erasure brings nobody back, whichever device it came from.
+func (r *Room) Timely(ctx context.Context, tx *store.Tx, ids map[Kind]string, received time.Time) (map[Kind]string, error) {
+	timely := make(map[Kind]string, len(ids))
+	for k, value := range ids {
+		normal, err := Normalise(k, value)
+		if err != nil {
+			timely[k] = value // for Identify to refuse
+			continue
+		}
+		digest, err := r.keys.BlindIndex(ctx, tx.TenantID(), index(k), normal)
+		if err != nil {
+			return nil, unavailable(err, "make the blind index of an identity")
+		}
+		at, err := erasedAt(ctx, tx, k, digest)
+		if err != nil {
+			return nil, err
+		}
+		if at.IsZero() || received.After(at) {
+			timely[k] = value
+		}
+	}
+	return timely, nil
+}
+
+// Suppress refuses what comes in under identities of somebody who was erased at a time, as Erase did
 // then: an identity that leads to somebody else is left alone. Erase the subjects first. Suppressing
 // twice does nothing.
-func (r *Room) Suppress(ctx context.Context, tx *store.Tx, digests []Digest) error {
-	t, now := tx.TenantID(), r.clk.Now().UnixMicro()
+func (r *Room) Suppress(ctx context.Context, tx *store.Tx, digests []Digest, at time.Time) error {
+	t := tx.TenantID()
 	for _, d := range digests {
 		if _, found, err := lead(ctx, tx, d.Kind, d.Value); err != nil {
 			return err
 		} else if found {
 			continue
 		}
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO subject_suppression (tenant_id, kind, digest, erased)
-			VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, kind, digest) DO NOTHING`,
-			t, string(d.Kind), d.Value, now); err != nil {
+		if err := suppress(ctx, tx, d.Kind, d.Value, at); err != nil {
 			return err
 		}
 	}

@@ -55,6 +55,8 @@ type Consent interface {
 // People binds identities to subjects. *subject.Room satisfies it.
 type People interface {
 	Identify(ctx context.Context, tx *store.Tx, s id.Subject, ids map[subject.Kind]string) (merged []id.Subject, err error)
+	// Timely leaves out identities of people who were erased after something was received.
+	Timely(ctx context.Context, tx *store.Tx, ids map[subject.Kind]string, received time.Time) (map[subject.Kind]string, error)
 }
 
 // Predictor scores outcomes and keeps training rows. *predict.Room satisfies it.

@@ -105,6 +105,11 @@ func (w *Worker) save(ctx context.Context, tx *store.Tx, part tenantGroups, merg
 			continue
 		}
 		if ids := identities(g.fx.Identify); len(ids) > 0 {
+			// A device that nobody knew to be the person's may have named them just before the erasure.
+			ids, err := w.People.Timely(ctx, tx, ids, g.oldest)
+			if err != nil {
+				return fmt.Errorf("look up erased identities: %w", err)
+			}
 			others, err := w.People.Identify(ctx, tx, g.subject, ids)
 			if err != nil && !refusal(err) {
 				return fmt.Errorf("bind identities: %w", err)
