@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -86,17 +87,22 @@ func envName(key string) string {
 	}, strings.ToUpper(key))
 }
 
+// limitMemory makes the collector of garbage work harder before the process has 80 MB: rows are
+// streamed, and what is left behind them must not grow with the table.
+func limitMemory() { debug.SetMemoryLimit(80 << 20) }
+
 type datamapAccess struct {
 	datamapFlags
 }
 
 // Run prints what is held about the person.
 func (c *datamapAccess) Run(ctx context.Context) error {
-	req, err := c.request()
-	if err != nil {
-		return err
+	limitMemory()
+	req, failure := c.request()
+	var out *datamap.Found
+	if failure == nil {
+		out, failure = datamap.Access(ctx, req)
 	}
-	out, failure := datamap.Access(ctx, req)
 	if out == nil {
 		if c.JSON {
 			fmt.Println(`{"rows":{},"shared":[],"unreachable":[]}`)
@@ -137,11 +143,12 @@ func (c *datamapErase) Run(ctx context.Context) error {
 	if len(c.Target) == 0 {
 		return fail.New(fail.Invalid, "erase needs at least one --target CATEGORY, such as --target user")
 	}
-	req, err := c.request()
-	if err != nil {
-		return err
+	limitMemory()
+	req, failure := c.request()
+	var out *datamap.Erased
+	if failure == nil {
+		out, failure = datamap.Erase(ctx, &datamap.Erasure{Request: *req, Strategy: c.Strategy, DryRun: c.DryRun, MaxShare: c.MaxShare})
 	}
-	out, failure := datamap.Erase(ctx, &datamap.Erasure{Request: *req, Strategy: c.Strategy, DryRun: c.DryRun, MaxShare: c.MaxShare})
 	if out == nil {
 		out = &datamap.Erased{}
 	}

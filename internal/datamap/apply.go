@@ -269,12 +269,17 @@ func (x *eraser) write(ctx context.Context, c *Collection, h *hit, sets []set) e
 		args = append(args, v.cell.arg())
 		b.WriteString(s.dialect.quote(v.col.name) + " = " + s.dialect.param(v.col, len(args)))
 	}
+	for _, col := range t.columns {
+		if col.onUpdate && !slices.ContainsFunc(sets, func(v set) bool { return v.col == col }) {
+			b.WriteString(", " + s.dialect.quote(col.name) + " = " + s.dialect.quote(col.name))
+		}
+	}
 	where, more := s.where(h.row, len(args))
 	args = append(args, more...)
 	if h.l.rowID {
 		// An updated row stands in another place.
 		var place string
-		err := scan(ctx, x.txs[c.Dataset], []any{&place}, b.String()+where+" RETURNING ctid::text", args...)
+		err := scan(ctx, x.txs[c.Dataset], []any{&place}, b.String()+where+" RETURNING "+t.place(""), args...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errSilent
 		}
@@ -306,7 +311,11 @@ func (c cell) arg() any {
 // where returns the condition that holds for the row alone.
 func (s *store) where(r *row, used int) (string, []any) {
 	if r.l.rowID {
-		return " WHERE ctid = $" + strconv.Itoa(used+1) + "::text::tid", []any{r.ctid}
+		at := "$" + strconv.Itoa(used+1) + "::text"
+		if r.l.t.parts {
+			return " WHERE tableoid = split_part(" + at + ", '(', 1)::oid AND ctid = ('(' || split_part(" + at + ", '(', 2))::tid", []any{r.ctid}
+		}
+		return " WHERE ctid = " + at + "::tid", []any{r.ctid}
 	}
 	columns := make([]*column, 0, len(r.l.columns))
 	if len(r.l.key) > 0 {
@@ -314,7 +323,11 @@ func (s *store) where(r *row, used int) (string, []any) {
 			columns = append(columns, r.l.columns[i])
 		}
 	} else {
-		columns = r.l.t.columns
+		for _, col := range r.l.t.columns {
+			if !col.generated {
+				columns = append(columns, col)
+			}
+		}
 	}
 	var conds []string
 	var args []any
@@ -337,7 +350,11 @@ func (s *store) where(r *row, used int) (string, []any) {
 		}
 		conds = append(conds, s.dialect.read(col, name)+" = "+at)
 	}
-	return " WHERE " + strings.Join(conds, " AND "), args
+	one := ""
+	if _, ok := s.dialect.(mariadb); ok && len(r.l.key) == 0 {
+		one = " LIMIT 1" // of rows that are alike
+	}
+	return " WHERE " + strings.Join(conds, " AND ") + one, args
 }
 
 // errOneByOne says that the rows can't be changed together.
@@ -376,13 +393,24 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 	_, pg := s.dialect.(postgres)
 	for _, k := range order {
 		b := batches[k]
-		if !pg || len(t.key) != 1 && !b.rows[0].l.rowID {
+		switch {
+		case !pg && len(t.key) == 1 && !slices.Contains(b.columns, t.key[0]):
+			for from := 0; from < len(b.rows); from += togetherMaria {
+				to := min(from+togetherMaria, len(b.rows))
+				if err := x.writeCases(ctx, c, b.columns, b.rows[from:to], b.sets[from:to]); err != nil {
+					return err
+				}
+			}
+			continue
+		case !pg || t.parts || len(t.key) != 1 && !b.rows[0].l.rowID:
 			for i, h := range b.rows {
 				if err := x.write(ctx, c, h, b.sets[i]); err != nil {
 					return err
 				}
 			}
-		} else if err := x.writeTogether(ctx, c, b.columns, b.rows, b.sets); err != nil {
+			continue
+		}
+		if err := x.writeTogether(ctx, c, b.columns, b.rows, b.sets); err != nil {
 			return err
 		}
 	}
@@ -390,6 +418,64 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 		for i, h := range batches[k].rows {
 			x.wrote(h, batches[k].sets[i])
 		}
+	}
+	return nil
+}
+
+// togetherMaria is how many rows MariaDB changes in one statement: it looks through them for each.
+const togetherMaria = 125
+
+// writeCases changes rows of MariaDB in one statement.
+func (x *eraser) writeCases(ctx context.Context, c *Collection, columns []string, rows []*hit, sets [][]set) error {
+	s := x.stores[c.Dataset]
+	t := s.tables[c]
+	key := t.column(t.key[0])
+	keys := make([]any, len(rows))
+	for i, h := range rows {
+		keys[i] = h.cell(key.name).text
+		if key.class == integer {
+			// As a text it would be compared as a floating point number.
+			n, ok := number(h.cell(key.name).text)
+			if !ok {
+				return errOneByOne
+			}
+			keys[i] = n
+		}
+	}
+	var b strings.Builder
+	var args []any
+	b.WriteString("UPDATE " + s.name(t) + " SET ")
+	for j, name := range columns {
+		if j > 0 {
+			b.WriteString(", ")
+		}
+		col := t.column(name)
+		b.WriteString(s.dialect.quote(name) + " = ")
+		first := sets[0][j].cell
+		if !slices.ContainsFunc(sets, func(v []set) bool { return v[j].cell != first }) {
+			b.WriteString(s.dialect.param(col, 0))
+			args = append(args, first.arg())
+			continue
+		}
+		b.WriteString("CASE " + s.dialect.quote(key.name))
+		for i := range rows {
+			b.WriteString(" WHEN " + s.dialect.param(key, 0) + " THEN " + s.dialect.param(col, 0))
+			args = append(args, keys[i], sets[i][j].cell.arg())
+		}
+		b.WriteString(" END")
+	}
+	for _, col := range t.columns {
+		if col.onUpdate && !slices.Contains(columns, col.name) {
+			b.WriteString(", " + s.dialect.quote(col.name) + " = " + s.dialect.quote(col.name))
+		}
+	}
+	b.WriteString(" WHERE " + s.dialect.quote(key.name) + " IN (" + strings.TrimSuffix(strings.Repeat(s.dialect.param(key, 0)+",", len(keys)), ",") + ")")
+	res, err := x.txs[c.Dataset].ExecContext(ctx, b.String(), append(args, keys...)...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err == nil && n != int64(len(rows)) {
+		return errOneByOne
 	}
 	return nil
 }
@@ -569,7 +655,8 @@ func (x *eraser) verify(ctx context.Context, on func(*Collection) querier, early
 					continue
 				}
 				if now == nil {
-					if !h.masked {
+					// With a key, somebody else deleted the row; without one it could not be found again.
+					if !h.masked || len(t.key) == 0 {
 						all = false
 					}
 					continue
@@ -635,6 +722,9 @@ func (x *eraser) reread(ctx context.Context, q querier, l *layout, rows []*hit, 
 		values := make([]string, 0, len(rows))
 		for _, h := range rows {
 			values = append(values, h.ctid)
+		}
+		if l.t.parts {
+			return l.scan(ctx, q, " WHERE "+l.t.place("t.")+" = ANY($1::text[])", []any{values}, yield)
 		}
 		return l.scan(ctx, q, " WHERE t.ctid = ANY($1::text[]::tid[])", []any{values}, yield)
 	}

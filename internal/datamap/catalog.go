@@ -39,7 +39,7 @@ type column struct {
 	generated bool // computed by the store: can't be written
 	labels    []string
 	elem      class
-	binaryCI  bool // compares without case by collation: equal text must be compared again
+	onUpdate  bool // MariaDB sets it to the time of a change unless the change names it
 }
 
 // foreignKey is a constraint by which rows of one table refer to rows of another.
@@ -67,6 +67,7 @@ type table struct {
 	byName       map[string]*column
 	key          []string // columns of the primary key
 	hasRowID     bool     // PostgreSQL's ctid tells rows without a key apart
+	parts        bool     // the table is partitioned: a ctid belongs to one partition
 	view         bool
 	plain        bool       // no transactions: nothing may be changed there
 	uniques      [][]string // columns of each unique constraint or index, the key's included
@@ -75,6 +76,17 @@ type table struct {
 	leading      map[string]bool // columns by which an index finds rows
 	estimate     int64           // rows, roughly
 }
+
+// place is the expression that tells where a row of PostgreSQL stands.
+func (t *table) place(alias string) string {
+	if t.parts {
+		return alias + "tableoid::bigint::text || " + alias + "ctid::text"
+	}
+	return alias + "ctid::text"
+}
+
+// unkeyed tells whether rows can be told apart by their content alone.
+func (t *table) unkeyed() bool { return len(t.key) == 0 && !t.hasRowID }
 
 func (t *table) column(name string) *column { return t.byName[name] }
 

@@ -150,13 +150,17 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 		child := x.collection(s, fk.schema, fk.table)
 		q := s.dialect
 		full := q.quote(fk.schema) + "." + q.quote(fk.table)
-		if child == nil {
-			if fk.onDelete == "SET NULL" || fk.onDelete == "SET DEFAULT" {
+		groups := slices.Collect(slices.Chunk(going, 1))
+		if len(fk.columns) == 1 {
+			groups = [][]*hit{going}
+		}
+		for _, group := range groups {
+			cond, args, ok := s.refersTo(t, fk, group, "t")
+			if !ok {
 				continue
 			}
-			for _, h := range going {
-				cond, args, ok := s.refersTo(t, fk, h, "t")
-				if !ok {
+			if child == nil {
+				if fk.onDelete == "SET NULL" || fk.onDelete == "SET DEFAULT" {
 					continue
 				}
 				var one int
@@ -167,17 +171,26 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 				if err != nil {
 					return fail.Wrap(fail.Unavailable, scrub(err), "read what refers to %s", c)
 				}
-				return x.stay(c, h, strings.Join(fk.refColumns, ","), fmt.Sprintf("the row stays: %s.%s, which is in no dataset, refers to it", fk.table, strings.Join(fk.columns, ",")))
-			}
-			continue
-		}
-		l := s.layout(child, child.Fields)
-		for _, h := range going {
-			cond, args, ok := s.refersTo(t, fk, h, "t")
-			if !ok {
+				for _, h := range group {
+					cond, args, ok := s.refersTo(t, fk, []*hit{h}, "t")
+					if !ok {
+						continue
+					}
+					if len(group) > 1 {
+						err := scan(ctx, tx, []any{&one}, "SELECT 1 FROM "+full+" t WHERE "+cond+" LIMIT 1", args...)
+						if errors.Is(err, sql.ErrNoRows) {
+							continue
+						}
+						if err != nil {
+							return fail.Wrap(fail.Unavailable, scrub(err), "read what refers to %s", c)
+						}
+					}
+					return x.stay(c, h, strings.Join(fk.refColumns, ","), fmt.Sprintf("the row stays: %s.%s, which is in no dataset, refers to it", fk.table, strings.Join(fk.columns, ",")))
+				}
 				continue
 			}
 			var staying []*row
+			l := s.referring(child, fk)
 			err := l.scan(ctx, tx, " WHERE "+cond, args, func(r *row) error {
 				if other := x.hitOf(child, r.id); other == nil || !other.goes {
 					staying = append(staying, r)
@@ -187,6 +200,9 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 			if err != nil {
 				return fail.Wrap(fail.Unavailable, scrub(err), "read %s", child)
 			}
+			if len(staying) == 0 {
+				continue
+			}
 			var cols []string
 			ct := s.tables[child]
 			for _, name := range fk.columns {
@@ -194,7 +210,17 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 					cols = append(cols, name)
 				}
 			}
+			by := map[string]*hit{}
+			for _, h := range group {
+				if at, ok := h.l.at[fk.refColumns[0]]; ok {
+					by[h.cells[at].text] = h
+				}
+			}
 			for _, r := range staying {
+				h := by[r.cell(fk.columns[0]).text]
+				if h == nil {
+					h = group[0]
+				}
 				if len(cols) == 0 {
 					return x.stay(c, h, strings.Join(fk.refColumns, ","), fmt.Sprintf("the row stays: %s.%s of a row that stays refers to it and can't be NULL", child, strings.Join(fk.columns, ",")))
 				}
@@ -207,10 +233,31 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 	return nil
 }
 
-// refersTo returns the condition under which a row of the foreign key's table refers to the row.
-func (s *store) refersTo(t *table, fk foreignKey, h *hit, alias string) (string, []any, bool) {
+// referring returns the layout that reads the fields of the collection and the columns of a foreign key
+// that the map may not know.
+func (s *store) referring(c *Collection, fk foreignKey) *layout {
+	fields := slices.Clone(c.Fields)
+	for _, name := range fk.columns {
+		fields = append(fields, &Field{Collection: c, Path: []string{name}})
+	}
+	return s.layout(c, fields)
+}
+
+// refersTo returns the condition under which a row of the foreign key's table refers to one of the rows:
+// to one alone if the key has several columns.
+func (s *store) refersTo(t *table, fk foreignKey, rows []*hit, alias string) (string, []any, bool) {
+	if len(fk.columns) == 1 {
+		var values []string
+		for _, h := range rows {
+			if at, ok := h.l.at[fk.refColumns[0]]; ok && !h.cells[at].null {
+				values = append(values, h.cells[at].text)
+			}
+		}
+		return s.dialect.match(t.column(fk.refColumns[0]), alias+"."+s.dialect.quote(fk.columns[0]), values, 1)
+	}
 	var conds []string
 	var args []any
+	h := rows[0]
 	for i, name := range fk.columns {
 		ref := fk.refColumns[i]
 		at, ok := h.l.at[ref]

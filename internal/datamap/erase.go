@@ -290,7 +290,17 @@ func (x *eraser) holds(r *row, f *Field) bool {
 		return false
 	}
 	if len(f.Path) == 1 {
-		return !masked(r.cell(f.Column()).text)
+		v := r.cell(f.Column()).text
+		if f.Override != nil && f.Override.Strategy == Constant && v == f.Override.Value {
+			return false
+		}
+		switch r.l.t.column(f.Column()).class {
+		case integer:
+			return f.Identity == "" && !f.linked || !masked(v)
+		case decimal, float:
+			return true
+		}
+		return !masked(v)
 	}
 	return slices.ContainsFunc(r.values(f), func(v string) bool { return !masked(v) })
 }

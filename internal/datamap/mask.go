@@ -90,7 +90,7 @@ func masked(v string) bool {
 		return v[24:] == hex.EncodeToString(sum[:])[:8]
 	}
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n < 0 {
-		return n < -maskedAbove
+		return n < -maskedAbove && -n%signs == numberSign(-n/signs)
 	}
 	n := len(v)
 	if n < 8 || n > 128 {
@@ -112,8 +112,17 @@ func masked(v string) bool {
 	return v[n-k:] == hex.EncodeToString(sum[:])[:k]
 }
 
-// maskedAbove is the size from which on a negative number is taken for one that we made.
-const maskedAbove = 10_000
+// Negative numbers that we made are larger than maskedAbove and end with a sign, one of signs.
+const (
+	maskedAbove = 10_000
+	signs       = 1000
+)
+
+// numberSign is what the digits before the last three make of those.
+func numberSign(head int64) int64 {
+	sum := sha256.Sum256([]byte("masked\x00" + strconv.FormatInt(head, 10)))
+	return int64(binary.BigEndian.Uint32(sum[:4]) % signs)
+}
 
 // token returns the word that stands for a value of the field, of Genesys' list.
 func token(f *Field) string {
@@ -365,10 +374,8 @@ func integers(f *Field, col *column, raw []byte) []string {
 	if col.unsigned {
 		return []string{positive}
 	}
-	if n <= maskedAbove {
-		n += maskedAbove
-	}
-	return []string{"-" + strconv.FormatUint(n, 10), positive}
+	head := int64(n%(most/signs-maskedAbove)) + maskedAbove
+	return []string{strconv.FormatInt(-(head*signs + numberSign(head)), 10), positive}
 }
 
 // document masks a JSON column as a whole, if the field is one, or the values that the field names
@@ -500,7 +507,7 @@ func (m *masker) constants(f *Field, col *column, t *table, clear string) []stri
 		}
 		return out
 	case other:
-		out = append(out, "0.0.0.0", "00:00:00:00:00:00", "0", "(0,0)", "empty", "{}")
+		out = append(out, "0.0.0.0", "00:00:00:00:00:00", "0", "(0,0)", "empty", "{}", "")
 	}
 	return append(out, literals(t, f.Column(), col, clear)...)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -68,7 +69,7 @@ func (m mariadb) catalogue(ctx context.Context, q querier, schema, name string) 
 		c.generated = generation.String != "" || strings.Contains(strings.ToUpper(extra), "GENERATED") && !strings.Contains(strings.ToUpper(extra), "DEFAULT_GENERATED")
 		c.class = myClass(strings.ToLower(typ))
 		c.unsigned = strings.Contains(c.typ, "unsigned")
-		c.binaryCI = !strings.HasSuffix(collation.String, "_bin")
+		c.onUpdate = strings.Contains(strings.ToUpper(extra), "ON UPDATE")
 		switch c.class {
 		case text:
 			if !strings.HasSuffix(typ, "text") {
@@ -162,7 +163,18 @@ func (m mariadb) catalogue(ctx context.Context, q querier, schema, name string) 
 			t.in = append(t.in, fk)
 		}
 	}
-	return t, m.checks(ctx, q, t)
+	if err := m.checks(ctx, q, t); err != nil {
+		return nil, err
+	}
+	// MariaDB's JSON is a long text with a constraint.
+	for _, c := range t.checks {
+		for _, col := range t.columns {
+			if col.class == text && strings.EqualFold(strings.ReplaceAll(c.expr, " ", ""), "json_valid("+m.quote(col.name)+")") {
+				col.class = jsonClass
+			}
+		}
+	}
+	return t, nil
 }
 
 // checks reads the CHECK constraints. MariaDB says of which table they are in another place than
@@ -236,7 +248,7 @@ func (mariadb) read(c *column, expr string) string {
 	switch {
 	case c.class == binaryClass:
 		return "LOWER(HEX(" + expr + "))"
-	case strings.HasPrefix(c.typ, "bit"):
+	case strings.HasPrefix(c.typ, "bit"), strings.Contains(c.typ, "zerofill"):
 		return "CAST(" + expr + " AS UNSIGNED)"
 	case c.class == float, c.class == date, c.class == timestamp, c.class == clocktime, c.class == jsonClass:
 		return "CAST(" + expr + " AS CHAR)"
@@ -248,15 +260,17 @@ func (m mariadb) match(c *column, expr string, values []string, arg int) (string
 	var args []any
 	add := func(ok func(string) bool) {
 		for _, v := range values {
-			if ok(v) {
+			if ok(v) && utf8.ValidString(v) {
 				args = append(args, v)
 			}
 		}
 	}
 	switch c.class {
 	case integer:
-		for _, n := range canonicalInts(values) {
-			args = append(args, n)
+		for _, v := range values {
+			if n, ok := number(v); ok {
+				args = append(args, n)
+			}
 		}
 	case decimal:
 		add(isDecimal)
@@ -284,9 +298,23 @@ func (m mariadb) match(c *column, expr string, values []string, arg int) (string
 	return expr + " IN (?" + strings.Repeat(",?", len(args)-1) + ")", args, true
 }
 
+// number returns an integer that is written as the store writes it.
+func number(v string) (any, bool) {
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil && strconv.FormatInt(n, 10) == v {
+		return n, true
+	}
+	if n, err := strconv.ParseUint(v, 10, 64); err == nil && strconv.FormatUint(n, 10) == v {
+		return n, true
+	}
+	return nil, false
+}
+
 func (mariadb) param(c *column, _ int) string {
-	if c.class == binaryClass {
+	switch {
+	case c.class == binaryClass:
 		return "UNHEX(?)"
+	case strings.HasPrefix(c.typ, "bit"): // a text would be taken for its bytes
+		return "CAST(? AS UNSIGNED)"
 	}
 	return "?"
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -50,7 +51,8 @@ func (p postgres) catalogue(ctx context.Context, q querier, schema, name string)
 		if errors.Is(err, sql.ErrNoRows) {
 			return false, nil
 		}
-		t.hasRowID = kind == "r"
+		t.hasRowID = kind == "r" || kind == "p"
+		t.parts = kind == "p"
 		t.view = kind != "r" && kind != "p"
 		t.estimate = int64(estimate)
 		return err == nil, err
@@ -257,7 +259,8 @@ func (postgres) read(c *column, expr string) string {
 func (p postgres) match(c *column, expr string, values []string, arg int) (string, []any, bool) {
 	at := "$" + strconv.Itoa(arg)
 	keep := func(ok func(string) bool) []string {
-		return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return !ok(v) || strings.Contains(v, "\x00") })
+		// What PostgreSQL can't hold, it can't have.
+		return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return !ok(v) || strings.Contains(v, "\x00") || !utf8.ValidString(v) })
 	}
 	switch c.class {
 	case text:

@@ -61,7 +61,7 @@ func (s *store) layout(c *Collection, fields []*Field) *layout {
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	if l.rowID {
-		b.WriteString("t.ctid::text, ")
+		b.WriteString(t.place("t.") + ", ")
 	}
 	for i, col := range l.columns {
 		if i > 0 {
@@ -170,6 +170,7 @@ func (l *layout) find(ctx context.Context, q querier, f *Field, values []string,
 	}
 	var cond string
 	var args []any
+	// Values are compared by their text, whatever the store's type or collation takes for equal.
 	confirm := func(r *row) bool {
 		return slices.ContainsFunc(r.values(f), func(v string) bool { return want[v] })
 	}
@@ -191,9 +192,6 @@ func (l *layout) find(ctx context.Context, q querier, f *Field, values []string,
 		var ok bool
 		if cond, args, ok = l.s.dialect.match(col, expr, values, 1); !ok {
 			return nil
-		}
-		if !col.binaryCI && (col.class != text || col.typ == "character") {
-			confirm = func(*row) bool { return true }
 		}
 	}
 	return l.scan(ctx, q, " WHERE "+cond, args, func(r *row) error {
@@ -294,7 +292,9 @@ func (l *layout) identify(r *row) string {
 	} else {
 		// Every column of the table, in the table's order: the same whatever else is read.
 		for _, col := range l.t.columns {
-			write(r.cell(col.name))
+			if !col.generated {
+				write(r.cell(col.name))
+			}
 		}
 	}
 	return b.String()
@@ -349,8 +349,10 @@ func encode(col *column, c cell) []byte {
 			return []byte(c.text)
 		}
 	case jsonClass, array:
-		if json.Valid([]byte(c.text)) {
-			return []byte(c.text)
+		// On one line: a document keeps the line ends with which it was written.
+		var b bytes.Buffer
+		if json.Compact(&b, []byte(c.text)) == nil {
+			return b.Bytes()
 		}
 	case other:
 		if strings.HasPrefix(col.typ, "bit") && json.Valid([]byte(c.text)) {
