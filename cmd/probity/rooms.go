@@ -82,7 +82,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
 		Stores: []rights.Store{
 			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others, r.withdrawn,
-			rights.Letters(r.mail),
+			rights.Letters(r.mail), rights.Statements(e.db, e.keys),
 		},
 		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})

@@ -75,7 +75,7 @@ func houseOver(t testing.TB, tenant id.Tenant, db, keysDB *store.DB, register ri
 	h.deps = rights.Deps{
 		Gate: h.consent, Mail: h.letters,
 		DB: db, Keys: h.keys, People: h.subjects, Ledger: h.ledger, Clock: h.clk, Register: register,
-		Stores: []rights.Store{rights.Identities(h.subjects), rights.Choices(h.consent), rights.Journeys(h.journey)},
+		Stores: []rights.Store{rights.Identities(h.subjects), rights.Choices(h.consent), rights.Journeys(h.journey), rights.Statements(db, h.keys)},
 	}
 	h.Room = rights.New(h.deps)
 	h.consent.RestrictedBy(h.Restricted)

@@ -22,6 +22,9 @@ func (r *Room) stepRewrite(ctx context.Context, j *job) error {
 		if err := r.rewriteAll(ctx, tx, j); err != nil {
 			return err
 		}
+		if err := r.addStatement(ctx, tx, j); err != nil {
+			return err
+		}
 		tx.AfterCommit(func() { r.People.Forget(j.tenant, j.work.Subjects...) })
 		return nil
 	})

@@ -219,7 +219,7 @@ type Package struct {
 //	V1 replacement terms only with a rectification
 //	V3 a name only when no id field is set
 //	V5 type and id of journeyCustomer, type and value of socialHandle, together or neither
-//	V6 a rectification needs at least one complete replacement term
+//	V6 a rectification needs at least one complete replacement term, or a supplementary statement
 //	V9 a name alone is enough
 //
 // It fails with Invalid and names the field.
@@ -230,7 +230,7 @@ func (r *Request) Validate() error {
 			return fail.New(fail.Invalid, "Invalid data")
 		}
 	case Rectification:
-		if len(r.Replacements) == 0 {
+		if len(r.Replacements) == 0 && strings.TrimSpace(r.Statement) == "" {
 			return fail.Field("replacementTerms", "an update needs at least one replacement term")
 		}
 	default:
