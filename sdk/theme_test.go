@@ -2,6 +2,8 @@ package sdk_test
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 
 	"probity/e2e/chromium"
@@ -100,20 +102,18 @@ func TestB9_InEveryThemeThePageStaysUsable(t *testing.T) {
 		b.site.theme = boldest(position)
 		b.site.onPage = `<div id="lines"></div>`
 		b.Resize(1024, 640)
-		b.Before(`addEventListener('DOMContentLoaded', () => { for (let i = 0; i < 60; i++) { const a = document.createElement('a'); a.href = '#' + i; a.textContent = 'Line ' + i; const p = document.createElement('p'); p.append(a); document.getElementById('lines').append(p) } })`)
+		b.Before(`addEventListener('DOMContentLoaded', () => { for (let i = 0; i < 60; i++) { const a = document.createElement('a'); a.href = '#' + i; a.textContent = 'Line ' + i; a.style.display = 'block'; const p = document.createElement('p'); p.append(a); document.getElementById('lines').append(p) } })`)
 		b.open("/")
 		b.banner()
 		b.Press("#act")
 		if n := chromium.Value[int](b.Tab, `document.querySelectorAll('[inert], [aria-modal=true], dialog').length`); n != 0 {
 			t.Errorf("%s: the page is shut off", position)
 		}
-		hidden := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('#lines a')].filter((a) => { a.focus(); const r = a.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) !== a }).map((a) => a.textContent)`)
-		if len(hidden) > 0 {
-			t.Errorf("%s: the dialog hides what has the focus: %q", position, hidden)
-		}
-		backward := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('#lines a')].reverse().filter((a) => { a.focus(); const r = a.getBoundingClientRect(); return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) !== a }).map((a) => a.textContent)`)
-		if len(backward) > 0 {
-			t.Errorf("%s, going back: the dialog hides what has the focus: %q", position, backward)
+		for how, list := range map[string]string{"forward": "", "backward": ".reverse()"} {
+			hidden := chromium.Value[[]string](b.Tab, `[...document.querySelectorAll('#lines a')]`+list+`.filter((a) => { a.focus(); const r = a.getBoundingClientRect(); return [.02, .5, .98].some((x) => document.elementFromPoint(r.x + r.width * x, r.y + r.height / 2) !== a) }).map((a) => a.textContent)`)
+			if len(hidden) > 0 {
+				t.Errorf("%s, %s: the dialog hides what has the focus: %q", position, how, hidden)
+			}
 		}
 		// All of the page can be scrolled clear of it.
 		b.Script(`scrollTo(0, 1e6)`)
@@ -139,6 +139,26 @@ func TestB3_AThemeForOneSchemeLeavesTheOtherReadable(t *testing.T) {
 			b.banner()
 			contrast(t, b, name+", "+scheme)
 			sameWeight(t, b, "accept", "reject", "settings")
+		}
+	}
+}
+
+// Previews show the colours of the style sheet where a theme has none of its own.
+func TestThePreviewsKnowTheColoursOfTheStyleSheet(t *testing.T) {
+	light, dark, found := strings.Cut(string(file(t, "banner.css")), "prefers-color-scheme")
+	if !found {
+		t.Fatal("the style sheet has no dark scheme")
+	}
+	for scheme, sheet := range map[string]string{"light": light, "dark": dark} {
+		theme := (&notice.Theme{}).Always(scheme)
+		if err := theme.Check(); err != nil {
+			t.Errorf("our own colours: %v", err)
+		}
+		for variable, colour := range map[string]string{"--bg": theme.Light.Background, "--fg": theme.Light.Text, "--act": theme.Light.Button, "--on-act": theme.Light.ButtonText} {
+			// The bundler writes #ffffff as #fff.
+			if !regexp.MustCompile(variable + ": ?" + strings.ReplaceAll(colour, "#ffffff", "#fff") + "[;}]").MatchString(sheet) {
+				t.Errorf("%s: %s is %s in previews, and not in the style sheet", scheme, variable, colour)
+			}
 		}
 	}
 }
