@@ -29,6 +29,8 @@ type certificateBody struct {
 	Matched      bool             `json:"matched"`
 	Stores       []StoreReport    `json:"stores"`
 	Models       []ModelReport    `json:"models"`
+	Fields       []FieldReport    `json:"fields,omitempty"`
+	NotPerformed []Kept           `json:"not_performed"`
 	Databases    *DatabasesReport `json:"databases,omitempty"`
 	Kept         []Kept           `json:"kept"`
 	Horizon      string           `json:"backup_horizon,omitempty"`
@@ -57,7 +59,7 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 		Organisation: controller.Name, Tenant: j.tenant,
 		Received: stamp(j.received), Completed: stamp(now),
 		Found: j.report.Found, Matched: j.report.Matched,
-		Stores: j.report.Stores, Models: j.report.Models, Databases: j.report.Databases, Kept: j.report.Kept,
+		Stores: j.report.Stores, Models: j.report.Models, Databases: j.report.Databases, Fields: j.report.Fields, NotPerformed: append([]Kept{}, j.report.NotPerformed...), Kept: j.report.Kept,
 		Horizon: j.report.Horizon, Decisions: j.report.Decisions,
 		Verified: "after the change every store was read again: no key, no row and no lookup of the person was found",
 	}

@@ -20,6 +20,14 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	var fields []FieldReport
+	err = r.DB.Tenant(j.tenant).Read(ctx, func(tx *store.Tx) error {
+		fields, err = fieldsOf(ctx, tx, j.work.Subjects)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	own, err := r.ownIdentities(ctx, j.tenant, &j.content.Who, j.work.Subjects)
 	if err != nil {
 		return err
@@ -35,6 +43,7 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		}
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
 		j.report.add("database", "rows of the person before", held)
+		j.report.Fields = fields
 		if r.hasDatabases(j.tenant) {
 			j.work.keep(own)
 		}

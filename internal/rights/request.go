@@ -159,17 +159,20 @@ type Request struct {
 
 // Report tells store by store what was done. It holds no personal data and stays with the request.
 type Report struct {
-	Found     int              `json:"found"`               // data subjects (devices) that belong to the person
-	Matched   bool             `json:"matched"`             // false: nothing is held under these identifiers
-	Stores    []StoreReport    `json:"stores"`              // in the order of execution
-	Models    []ModelReport    `json:"models,omitempty"`    // retrained without the person
-	Databases *DatabasesReport `json:"databases,omitempty"` // what was done in the organisation's databases
-	Kept      []Kept           `json:"kept,omitempty"`      // what stays, and the article that allows it
-	Residue   []Count          `json:"residue,omitempty"`   // what verification still found; empty when all is well
-	Horizon   string           `json:"horizon,omitempty"`   // after this date backups hold no key that opens the data
-	Decisions []string         `json:"decisions,omitempty"`
-	Masked    int              `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
-	Copies    int              `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
+	Found   int           `json:"found"`            // data subjects (devices) that belong to the person
+	Matched bool          `json:"matched"`          // false: nothing is held under these identifiers
+	Stores  []StoreReport `json:"stores"`           // in the order of execution
+	Models  []ModelReport `json:"models,omitempty"` // retrained without the person
+	Fields  []FieldReport `json:"fields,omitempty"` // of an erasure: field by field in the own stores
+	// NotPerformed is what an erasure did not do, and why.
+	NotPerformed []Kept           `json:"not_performed,omitempty"`
+	Databases    *DatabasesReport `json:"databases,omitempty"` // what was done in the organisation's databases
+	Kept         []Kept           `json:"kept,omitempty"`      // what stays, and the article that allows it
+	Residue      []Count          `json:"residue,omitempty"`   // what verification still found; empty when all is well
+	Horizon      string           `json:"horizon,omitempty"`   // after this date backups hold no key that opens the data
+	Decisions    []string         `json:"decisions,omitempty"`
+	Masked       int              `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
+	Copies       int              `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
 }
 
 // StoreReport is what happened in one store.

@@ -12,15 +12,16 @@ import (
 type Plan struct {
 	Type         Type
 	DueAt        time.Time
-	Found        int           // data subjects (devices) that belong to the person
-	Matched      bool          // false: nothing is held under these identifiers
-	Stores       []StoreReport // what each store would hand out: access and portability
-	Rows         []Count       // rows of the person in each table of the database, with zeros
-	Hold         *Hold         // an erasure would stop at it
-	Restricted   bool          // the data may only be stored at present
-	SecondPerson bool          // somebody else would have to approve
-	Earlier      int           // requests about the same person in the twelve months before
-	State        State         // where the request would begin
+	Found        int            // data subjects (devices) that belong to the person
+	Matched      bool           // false: nothing is held under these identifiers
+	Stores       []StoreReport  // what each store would hand out: access and portability
+	Rows         []Count        // rows of the person in each table of the database, with zeros
+	Databases    *DatabasesPlan // what an erasure would do in the organisation's databases; nil: there are none
+	Hold         *Hold          // an erasure would stop at it
+	Restricted   bool           // the data may only be stored at present
+	SecondPerson bool           // somebody else would have to approve
+	Earlier      int            // requests about the same person in the twelve months before
+	State        State          // where the request would begin
 }
 
 // Simulate tells what a request would do and changes nothing: it makes no request, no key and no entry.
@@ -55,6 +56,11 @@ func (r *Room) Simulate(ctx context.Context, t id.Tenant, q Request, o Opening) 
 	}
 	if q.Type == Access || q.Type == Portability {
 		if _, p.Stores, err = r.gather(ctx, t, subjects, q.Type, controller.Purposes); err != nil {
+			return nil, err
+		}
+	}
+	if q.Type == Erasure && r.hasDatabases(t) {
+		if p.Databases, err = r.PlanDatabases(ctx, t, q.Who); err != nil {
 			return nil, err
 		}
 	}

@@ -33,7 +33,7 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 			if j.report.Matched {
 				j.report.add("database", "rows of the person after", after)
 			}
-			j.report.Kept = kept
+			j.report.Kept, j.report.NotPerformed = kept, j.notPerformed()
 			j.report.Horizon = r.horizon(r.Clock.Now())
 			if !j.report.Matched {
 				j.report.Kept = nil
