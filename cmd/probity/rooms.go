@@ -75,8 +75,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	}
 	r.withdrawn = withdrawn.New(withdrawn.Deps{
 		DB: e.db, Records: r.consent, Journey: r.journey, Lessons: r.predict, Forget: r.forget, Clock: e.clock, Logger: e.log,
+		Default: withdrawn.Policy(s.WithdrawnData),
 	})
-	r.consent.OnClosed(r.closed(s.WithdrawnData == "erase"))
+	r.consent.OnClosed(r.closed)
 	lessons := rights.Lessons(r.predict)
 	r.rights = rights.New(rights.Deps{
 		DB: e.db, Keys: e.keys, People: r.subjects, Ledger: r.ledger,
@@ -139,13 +140,11 @@ func terms(s *settings) consent.Terms {
 }
 
 // closed is what happens in the transaction that closes purposes of somebody.
-func (r *rooms) closed(erase bool) func(context.Context, *store.Tx, *consent.Record, []string) error {
-	return func(ctx context.Context, tx *store.Tx, rec *consent.Record, purposes []string) error {
-		if err := r.others.Closed(ctx, tx, rec, purposes); err != nil || !erase {
-			return err
-		}
-		return r.withdrawn.Closed(ctx, tx, rec, purposes)
+func (r *rooms) closed(ctx context.Context, tx *store.Tx, rec *consent.Record, purposes []string) error {
+	if err := r.others.Closed(ctx, tx, rec, purposes); err != nil {
+		return err
 	}
+	return r.withdrawn.Closed(ctx, tx, rec, purposes)
 }
 
 // forget drops what this process holds of visitors in memory. There is nothing to drop before the

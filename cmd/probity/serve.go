@@ -83,7 +83,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	handler := api.New(api.Deps{
 		Org: r.org, Rights: r.rights, Consent: r.consent, Subjects: r.subjects, Journey: r.journey, Ledger: r.ledger,
 		Witness: r.witness, Publisher: r.publisher,
-		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others,
+		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others, Withdrawn: r.withdrawn,
 		Clock: r.clock, Logger: log, SDK: sdk.Files, Metrics: r.metrics(), Ready: r.ready,
 		Options: api.Options{PublicURL: s.PublicURL, TrustedProxies: proxies, Started: r.clock.Now()},
 	})

@@ -64,7 +64,7 @@ type settings struct {
 
 	Databases string `env:"PROBITY_DATABASES" placeholder:"FILE" help:"YAML file that names the organisation's other databases by their dataset files: copies and erasures reach into them. Where they are stand in PROBITY_DSN_KEY, and PROBITY_DSN_KEY_READ for an account that only reads."`
 
-	WithdrawnData string `env:"PROBITY_WITHDRAWN_DATA" default:"keep" enum:"keep,erase" help:"What becomes of data whose only basis was consent that was taken back: keep (it is read no more) or erase."`
+	WithdrawnData string `env:"PROBITY_WITHDRAWN_DATA" default:"keep" enum:"keep,erase" help:"What becomes of data whose only basis was consent that was taken back, for organisations that set nothing themselves: keep (it is read no more) or erase."`
 
 	BootstrapClient     string `env:"PROBITY_BOOTSTRAP_CLIENT" placeholder:"ID:SECRET" help:"OAuth client with every permission, made on first start."`
 	BootstrapDeployment string `env:"PROBITY_BOOTSTRAP_DEPLOYMENT" placeholder:"UUID" help:"Web deployment that allows loopback origins, made on first start."`

@@ -24,6 +24,7 @@ import (
 	"probity/internal/org"
 	"probity/internal/rights"
 	"probity/internal/subject"
+	"probity/internal/withdrawn"
 	"probity/internal/witness"
 )
 
@@ -44,6 +45,7 @@ type Deps struct {
 	Predictors Predictors
 	Bus        Bus
 	Downstream *downstream.Room // nil: no other system is told of withdrawals
+	Withdrawn  *withdrawn.Room  // nil: withdrawn data is always kept
 
 	Clock   clock.Clock
 	Logger  *slog.Logger        // nil: nothing is logged
@@ -102,6 +104,7 @@ func New(d Deps) *API {
 	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
 	a.routes = append(a.routes, requestTable()...)
 	a.routes = append(a.routes, rectifyTable()...)
+	a.routes = append(a.routes, withdrawnTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}

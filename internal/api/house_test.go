@@ -34,6 +34,7 @@ import (
 	"probity/internal/stream"
 	"probity/internal/subject"
 	"probity/internal/vault"
+	"probity/internal/withdrawn"
 	"probity/internal/witness"
 	"probity/internal/worker"
 )
@@ -164,8 +165,10 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	must(err)
 	publisher := witness.NewPublisher(witness.Deps{DB: db, Ledger: h.ledger, Clock: h.clk, Logger: logger})
 	must(publisher.Migrate(ctx))
+	gone := withdrawn.New(withdrawn.Deps{DB: db, Clock: h.clk, Logger: logger})
+	must(gone.Migrate(ctx))
 	h.api = api.New(api.Deps{
-		Witness: cosigner, Publisher: publisher,
+		Witness: cosigner, Publisher: publisher, Withdrawn: gone,
 		Org: h.org, Rights: h.rights, Consent: h.consent, Subjects: subjects, Journey: h.journey, Ledger: h.ledger,
 		Collector: collector, Worker: w, Predictors: predictor, Bus: h.bus, Clock: h.clk, Logger: logger,
 		SDK:     fstest.MapFS{"dist/ac.js": {Data: []byte(`gate(d.currentScript,"Privacy choices")`)}, "dist/banner.css": {Data: []byte("b{}")}},

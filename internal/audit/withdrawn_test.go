@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"probity/internal/event"
+	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/journey"
 	"probity/internal/notice"
@@ -30,6 +31,36 @@ func (everything) Standing(context.Context, id.Tenant, id.Subject, string) (bool
 	return true, nil
 }
 
+func TestWhatAnOrganisationSaysAboutWithdrawnDataWinsOverTheInstallation(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h, ctx := newHouse(t, db), t.Context()
+		r := withdrawn.New(withdrawn.Deps{DB: db, Clock: h.clk, Logger: slog.New(slog.DiscardHandler), Default: withdrawn.Erase})
+		if err := r.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		h.consent.OnClosed(r.Closed)
+		var want int64
+		for _, one := range []struct {
+			policy withdrawn.Policy
+			erases int64
+		}{{withdrawn.Keep, 0}, {withdrawn.Erase, 1}, {"", 1}} {
+			if err := r.SetPolicy(ctx, h.tenant, one.policy); err != nil {
+				t.Fatal(err)
+			}
+			out := h.choose(nil, notice.Actions)
+			h.clk.Advance(time.Second)
+			h.withdraw(*out.Visitor, notice.Actions)
+			want += one.erases
+			if n, _, err := r.Open(ctx, h.tenant); err != nil || n != want {
+				t.Errorf("%q: data of %d withdrawals is to go, want %d (%v)", one.policy, n, want, err)
+			}
+		}
+		if err := r.SetPolicy(ctx, h.tenant, "shred"); !fail.Is(err, fail.Invalid) {
+			t.Errorf("another policy: %v", err)
+		}
+	})
+}
+
 func TestW9_WhereTheOperatorWantsItDataGoesWithItsConsentAndTheGrantStays(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h, ctx := newHouse(t, db), t.Context()
@@ -42,6 +73,9 @@ func TestW9_WhereTheOperatorWantsItDataGoesWithItsConsentAndTheGrantStays(t *tes
 			t.Fatal(err)
 		}
 		h.consent.OnClosed(r.Closed)
+		if err := r.SetPolicy(ctx, h.tenant, withdrawn.Erase); err != nil {
+			t.Fatal(err)
+		}
 		out, other := h.choose(nil, notice.Measure, notice.Actions, notice.Identity), h.choose(nil, notice.Actions)
 		s := out.Subject
 		h.clk.Advance(time.Second)

@@ -13,6 +13,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/notice"
 	"probity/internal/org"
+	"probity/internal/withdrawn"
 )
 
 // Answers counts how people answer the notices. *consent.Room satisfies it.
@@ -28,9 +29,12 @@ type Sites interface {
 }
 
 // Withdrawn tells how many withdrawals have data that is still to be deleted, and since when.
-// *withdrawn.Room satisfies it; where the operator keeps such data, unread, there are none.
+// It also holds what the organisation wants to become of such data. *withdrawn.Room satisfies it; where
+// data is kept, unread, there are none.
 type Withdrawn interface {
 	Open(ctx context.Context, t id.Tenant) (n int64, since time.Time, err error)
+	Policy(ctx context.Context, t id.Tenant) (withdrawn.Setting, error)
+	SetPolicy(ctx context.Context, t id.Tenant, p withdrawn.Policy) error
 }
 
 // soon is how far ahead the overview looks for consent that ends.
@@ -46,6 +50,8 @@ type matter struct {
 }
 
 type overviewPage struct {
+	Gone      withdrawn.Setting
+	MaySet    bool
 	Matters   []matter
 	Today     []consent.Cell
 	Reach     []consent.Reach
@@ -88,7 +94,19 @@ func (k *call) overview() error {
 		return err
 	}
 	p.Expiring = consent.CountOf(ending)
+	if p.Gone, err = k.Withdrawn.Policy(ctx, t); err != nil {
+		return err
+	}
+	p.MaySet = k.staff.Can(org.PermissionAdmin)
 	return k.show(http.StatusOK, "consent", "Consent", p)
+}
+
+// setWithdrawn sets what becomes of data whose consent is taken back from now on.
+func (k *call) setWithdrawn() error {
+	if err := k.Withdrawn.SetPolicy(k.r.Context(), k.tenant(), withdrawn.Policy(k.line("policy"))); err != nil {
+		return err
+	}
+	return k.goTo("/console/consent#gone")
 }
 
 // attention collects what wants somebody to act, the worst first.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -541,5 +542,19 @@ func BenchmarkPages(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatBecomesOfWithdrawnDataIsSetInTheOverview(t *testing.T) {
+	o := newOffice(t)
+	o.says("/console/consent", "It is kept, and nobody reads it.", "As this installation was started.")
+	for policy, words := range map[string]string{"erase": "It is deleted. Set here.", "keep": "nobody reads it. Set here.", "": "As this installation was started."} {
+		if r := o.post("/console/consent/withdrawn-data", url.Values{"policy": {policy}}); r.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%q: status %d", policy, r.StatusCode)
+		}
+		o.says("/console/consent", words)
+	}
+	if r := o.post("/console/consent/withdrawn-data", url.Values{"policy": {"shred"}}); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("another policy: status %d", r.StatusCode)
 	}
 }

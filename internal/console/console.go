@@ -196,6 +196,7 @@ func New(d Deps) http.Handler {
 		"GET /console/consent/ways/parent":                                   {org.PermissionAssert, asks(parentWay)},
 		"POST /console/consent/ways/parent/check":                            {org.PermissionAssert, check(parentWay)},
 		"POST /console/consent/ways/parent":                                  {org.PermissionAssert, do(parentWay)},
+		"POST /console/consent/withdrawn-data":                               {org.PermissionAdmin, (*call).setWithdrawn},
 		"GET /console/consent/bases":                                         {org.PermissionConsole, (*call).bases},
 		"GET /console/consent/bases/new":                                     {org.PermissionDeclare, (*call).newBasis},
 		"GET /console/consent/bases/{basis}":                                 {org.PermissionDeclare, (*call).editBasis},

@@ -1,4 +1,4 @@
-// Package withdrawn deletes data whose only basis was consent that was taken back, where the operator
+// Package withdrawn deletes data whose only basis was consent that was taken back, where the organisation
 // wants that. The law does not ask for it: what was done before stays lawful (Art. 7(3) GDPR), and what
 // is kept is not read any more. The entry of the grant is never touched.
 package withdrawn
@@ -46,7 +46,7 @@ type Lessons interface {
 	Forget(ctx context.Context, tx *store.Tx, subjects []id.Subject) (rows int64, err error)
 }
 
-// Deps is what the room needs. All are required.
+// Deps is what the room needs. All but Default are required.
 type Deps struct {
 	DB      *store.DB
 	Records audit.Records
@@ -56,6 +56,8 @@ type Deps struct {
 	Forget func(t id.Tenant, subjects ...id.Subject)
 	Clock  clock.Clock
 	Logger *slog.Logger
+	// Default counts for organisations that set no policy of their own; empty: Keep.
+	Default Policy
 }
 
 // Room deletes. Make it with New, migrate once, then Run it. It is safe for concurrent use.
@@ -76,8 +78,12 @@ func (r *Room) Migrate(ctx context.Context) error {
 	return r.DB.Migrate(ctx, "withdrawn", files)
 }
 
-// Closed notes, in the transaction of the record, that its data is to go. It is consent.Room.OnClosed's.
+// Closed notes, in the transaction of the record, that its data is to go, where the organisation wants
+// that. It is consent.Room.OnClosed's.
 func (r *Room) Closed(ctx context.Context, tx *store.Tx, rec *consent.Record, purposes []string) error {
+	if s, err := r.policy(ctx, tx); err != nil || s.Policy != Erase {
+		return err
+	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO withdrawn_duty (tenant_id, record, subject, purposes, at, due, done, events, lessons)
 		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0)`,
