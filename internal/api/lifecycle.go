@@ -76,6 +76,7 @@ type newRequest struct {
 		Method   rights.Method `json:"method"`
 		Reason   string        `json:"reason"`
 		Question string        `json:"question"`
+		About    string        `json:"about"`
 		Told     string        `json:"told"`
 	} `json:"identity"`
 }
@@ -92,7 +93,7 @@ func (n *newRequest) item() (rights.Item, error) {
 	q.Type, q.Channel, q.ReceivedAt, q.Statement, q.Language = n.Type, n.Channel, n.Received, n.Statement, n.Language
 	q.Facts = rights.Facts{Ground: strings.ToLower(n.Ground), Purposes: n.Purposes, Marketing: n.Marketing, Automated: n.Automated}
 	return rights.Item{Request: q, Opening: rights.Opening{
-		Method: n.Identity.Method, Reason: n.Identity.Reason, Ask: n.Identity.Question, Told: n.Identity.Told,
+		Method: n.Identity.Method, Reason: n.Identity.Reason, Ask: n.Identity.Question, About: n.Identity.About, Told: n.Identity.Told,
 	}}, nil
 }
 

@@ -51,7 +51,7 @@ func (r *Room) OpenOnce(ctx context.Context, t id.Tenant, by Actor, key string, 
 	body, err := json.Marshal(map[string]any{
 		"type": item.Request.Type, "who": item.Request.Who, "replacements": item.Request.Replacements, "channel": item.Request.Channel,
 		"received": item.Request.ReceivedAt, "facts": item.Request.Facts, "statement": item.Request.Statement, "language": item.Request.Language,
-		"method": item.Opening.Method, "reason": item.Opening.Reason, "ask": item.Opening.Ask, "told": item.Opening.Told,
+		"method": item.Opening.Method, "reason": item.Opening.Reason, "ask": item.Opening.Ask, "about": item.Opening.About, "told": item.Opening.Told,
 	})
 	if err != nil {
 		return nil, err

@@ -246,6 +246,31 @@ func TestAQuestionStopsTheClockFromTheDayItIsAskedToTheDayItIsAnswered(t *testin
 	}
 }
 
+func TestAQuestionOfScopeStopsTheClockOfSomebodyWhoIsKnown(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	p := h.newPerson(t)
+	q := h.open(t, rights.Request{Type: rights.Access, Who: byMail(p)}, rights.Opening{Method: rights.BySignIn, Ask: "Which orders do you mean?", About: "scope"})
+	if q.State != rights.IdentityPending || !q.Paused() || q.Facts.Identity.Method != rights.BySignIn || !strings.Contains(h.letters.last(t).Text, "Which orders") {
+		t.Fatalf("it is %s: %+v", q.State, q.Facts)
+	}
+	h.cannot(t, q, rights.Act{Do: rights.MoveVerify, Method: rights.BySignIn}, fail.Conflict, "")
+	if q = h.act(t, q, rights.Act{Do: rights.MoveAnswer}); q.State != rights.Received {
+		t.Fatalf("answered it is %s", q.State)
+	}
+	if q = h.work(t, q); q.Package == nil {
+		t.Errorf("it is %s", q.State)
+	}
+	for name, o := range map[string]rights.Opening{
+		"a code and a question":           {Method: rights.ByCode, Ask: "Who?"},
+		"a method and a question of who":  {Method: rights.BySignIn, Ask: "Who?"},
+		"a question about something else": {Ask: "Who?", About: "weather"},
+	} {
+		if _, err := h.Open(t.Context(), h.t, rights.Request{Type: rights.Access, Who: byMail(p)}, o); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestARefusalHasItsThreePartsOrIsNone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)

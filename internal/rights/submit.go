@@ -22,7 +22,8 @@ import (
 type Opening struct {
 	Method Method // how identity was checked; ByCode sends a code and waits; empty: ByController
 	Reason string // of a decision by staff
-	Ask    string // a question about the person's identity, in words: the request waits for the answer
+	Ask    string // a question to the person, in words: the request waits for the answer
+	About  string // of the question: empty or "identity", or "scope" for a request that is too broad
 	Told   string // how the question was put, such as "letter"; empty: by e-mail
 
 	once *once
@@ -179,12 +180,18 @@ func (q *Request) open(o Opening, now time.Time, rules Rules) error {
 	if slices.Contains(rules.SecondPerson, q.Type) {
 		f.Approval = &Approval{}
 	}
-	if o.Method == "" && o.Ask == "" {
+	scope := o.Ask != "" && o.About == aboutScope
+	if o.Method == "" && (o.Ask == "" || scope) {
 		o.Method = ByController
 	}
 	a := Act{Do: MoveVerify, Method: o.Method, Reason: o.Reason, By: q.CreatedBy}
 	switch {
-	case o.Ask != "":
+	case o.Method == ByCode && o.Ask != "":
+		return fail.Field("identity.question", "A code is the question; ask about the scope when the code has come back.")
+	case o.Ask != "" && !scope:
+		if o.Method != "" || o.About != "" && o.About != aboutIdentity {
+			return fail.Field("identity", "A question about the identity has no method yet; a question about the scope says so in about.")
+		}
 		a = Act{Do: MoveAsk, About: aboutIdentity, Reason: o.Ask, Told: o.Told}
 		q.State = Received
 	case o.Method == ByCode:
@@ -199,7 +206,10 @@ func (q *Request) open(o Opening, now time.Time, rules Rules) error {
 	default:
 		q.State = IdentityPending
 	}
-	return q.Apply(a, now, rules)
+	if err := q.Apply(a, now, rules); err != nil || !scope {
+		return err
+	}
+	return q.Apply(Act{Do: MoveAsk, About: aboutScope, Reason: o.Ask, Told: o.Told}, now, rules)
 }
 
 func pairs(m map[string]string) (list []string) {
