@@ -31,7 +31,6 @@ import (
 	"probity/internal/notice"
 	"probity/internal/org"
 	"probity/internal/predict"
-	"probity/internal/rights"
 	"probity/internal/subject"
 	"probity/verify"
 )
@@ -74,15 +73,6 @@ type Consent interface {
 // Subjects opens identities. *subject.Room satisfies it.
 type Subjects interface {
 	Identities(ctx context.Context, t id.Tenant, s id.Subject) ([]subject.Identity, error)
-}
-
-// Rights shows requests. *rights.Room satisfies it.
-type Rights interface {
-	Queue(ctx context.Context, t id.Tenant, q rights.Queue, offset, limit int) (page []rights.Waiting, total int, err error)
-	Load(ctx context.Context, t id.Tenant) (rights.Load, error)
-	Get(ctx context.Context, t id.Tenant, request uuid.UUID) (*rights.Request, error)
-	Certificate(ctx context.Context, t id.Tenant, request uuid.UUID) ([]byte, error)
-	Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by rights.Actor) (*rights.Package, []byte, error)
 }
 
 // Bus tells what happens. *stream.Engine satisfies it.
@@ -170,6 +160,15 @@ func New(d Deps) http.Handler {
 		"GET /console/requests":                                              {org.PermissionRights, (*call).requests},
 		"GET /console/requests/{request}":                                    {org.PermissionRights, (*call).request},
 		"GET /console/requests/{request}/certificate":                        {org.PermissionRights, (*call).certificate},
+		"GET /console/requests/new":                                          {org.PermissionRequest, asks(newRequestWay)},
+		"POST /console/requests/new":                                         {org.PermissionRequest, do(newRequestWay)},
+		"GET /console/requests/settings":                                     {org.PermissionAdmin, asks(secondWay)},
+		"POST /console/requests/settings":                                    {org.PermissionAdmin, do(secondWay)},
+		"GET /console/requests/{request}/steps/{step}":                       {org.PermissionRights, (*call).askStep},
+		"POST /console/requests/{request}/steps/{step}":                      {org.PermissionRights, (*call).takeStep},
+		"GET /console/requests/{request}/code":                               {org.PermissionHandle, (*call).askCode},
+		"POST /console/requests/{request}/code":                              {org.PermissionHandle, (*call).checkCode},
+		"POST /console/requests/{request}/code/send":                         {org.PermissionHandle, (*call).sendCode},
 		"GET /console/requests/{request}/package":                            {org.PermissionRights, (*call).takePackage},
 		"GET /console/consent":                                               {org.PermissionNotice, (*call).overview},
 		"GET /console/consent/rates":                                         {org.PermissionNotice, (*call).rates},

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"probity/internal/fail"
+	"probity/internal/org"
 	"probity/internal/rights"
 	"probity/verify"
 )
@@ -39,6 +40,8 @@ type queueView struct {
 	Total         int
 	First, Last   int    // of the rows shown, counted from 1
 	Earlier, More string // addresses of the pages before and after; empty: there is none
+
+	MayAdd, MaySet bool
 }
 
 // requests is the queue: what is due first comes first, so what is late is on top.
@@ -48,7 +51,7 @@ func (k *call) requests() error {
 	if err != nil {
 		return err
 	}
-	v := queueView{Show: rights.ShowOpen}
+	v := queueView{Show: rights.ShowOpen, MayAdd: k.staff.Can(org.PermissionRequest), MaySet: k.staff.Can(org.PermissionAdmin)}
 	q := rights.Queue{Type: rights.Type(query.Get("type")), State: rights.State(query.Get("state"))}
 	all := load.Open + load.Done
 	tabs := []struct {
@@ -116,6 +119,15 @@ type requestView struct {
 	Proven  []string // what the certificate was verified to say
 	Unknown []string // what the reader must know by other means
 	Expired bool     // there was a package, and it is gone
+
+	Steps    []stepView
+	Code     bool // a code can show who asks
+	Plan     *rights.Plan
+	NoPlan   string // why there is no plan
+	Trail    []happened
+	Progress []progress
+	Running  bool // it is being carried out right now
+	Refused  []fact
 }
 
 func (k *call) request() error {
@@ -130,8 +142,53 @@ func (k *call) request() error {
 			return err
 		}
 	}
+	if v.Trail, err = k.trailOf(q); err != nil {
+		return err
+	}
+	v.Steps, v.Code = k.stepsOf(q), q.AwaitsCode() && k.staff.Can(org.PermissionHandle)
+	waits := slices.Contains([]rights.State{rights.IdentityPending, rights.Held, rights.ApprovalPending, rights.Deciding}, q.State)
+	switch {
+	case waits:
+		if err := k.plan(&v); err != nil {
+			return err
+		}
+	case !q.State.Final():
+		v.Running = true
+		k.w.Header().Set("Refresh", "2")
+		if v.Progress, err = k.progressOf(q); err != nil {
+			return err
+		}
+	case q.State == rights.Refused:
+		v.Refused = wordsOf(v.Trail, whatWords(string(rights.MoveRefuse)))
+	}
 	v.Expired = q.State == rights.Verified && q.Package == nil && (q.Type == rights.Access || q.Type == rights.Portability)
 	return k.show(http.StatusOK, "request", "Request", &v)
+}
+
+// wordsOf returns what was written with the last entry of its kind.
+func wordsOf(trail []happened, what string) []fact {
+	for _, h := range slices.Backward(trail) {
+		if h.What == what {
+			return h.Words
+		}
+	}
+	return nil
+}
+
+// plan tries the request without doing anything. That a database does not answer is no reason to show
+// nothing else.
+func (k *call) plan(v *requestView) error {
+	q, f := v.Request, v.Facts
+	p, err := k.Rights.Simulate(k.r.Context(), k.tenant(), rights.Request{
+		Type: q.Type, Who: q.Who, Replacements: q.Replacements, Statement: q.Statement, ReceivedAt: q.ReceivedAt, Channel: q.Channel, CreatedBy: q.CreatedBy,
+		Facts: rights.Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, Automated: f.Automated},
+	}, rights.Opening{})
+	if fail.Is(err, fail.Unavailable) || fail.Is(err, fail.Invalid) {
+		v.NoPlan = messageOf(err)
+		return nil
+	}
+	v.Plan = p
+	return err
 }
 
 // requestOf returns the request of the path.
@@ -240,6 +297,9 @@ func (c *console) requestWords() template.FuncMap {
 		"left":    func(due time.Time) string { return left(c.Clock.Now(), due) },
 		"late":    func(due time.Time) bool { return !c.Clock.Now().Before(due) },
 		"right":   rightWords,
+		"outcome": outcomeWords,
+		"method":  methodWords,
+		"total":   total,
 		"stand":   standWords,
 		"article": articleWords,
 		"lastday": func(due time.Time) string { return due.Add(-time.Second).UTC().Format("2 Jan 2006") },
@@ -267,6 +327,12 @@ func rightWords(t rights.Type) string {
 		return "Rectification"
 	case rights.Erasure:
 		return "Erasure"
+	case rights.Restriction:
+		return "Restriction"
+	case rights.Objection:
+		return "Objection"
+	case rights.HumanReview:
+		return "Review by a human"
 	}
 	return sentence(string(t))
 }
@@ -282,6 +348,12 @@ func articleWords(t rights.Type) string {
 		return "Art. 16 GDPR"
 	case rights.Erasure:
 		return "Art. 17 GDPR"
+	case rights.Restriction:
+		return "Art. 18 GDPR"
+	case rights.Objection:
+		return "Art. 21 GDPR"
+	case rights.HumanReview:
+		return "Art. 22(3) GDPR"
 	}
 	return ""
 }
@@ -291,6 +363,14 @@ func standWords(s rights.State) string {
 	switch s {
 	case rights.Received:
 		return "received"
+	case rights.IdentityPending:
+		return "waits for the person"
+	case rights.Held:
+		return "data kept for now"
+	case rights.ApprovalPending:
+		return "waits for approval"
+	case rights.Deciding:
+		return "waits for a decision"
 	case rights.Locating:
 		return "searching"
 	case rights.Rewriting:
@@ -303,10 +383,24 @@ func standWords(s rights.State) string {
 		return "packing"
 	case rights.Certifying:
 		return "signing"
+	case rights.Restricting:
+		return "restricting"
+	case rights.Settling:
+		return "carrying out the decision"
+	case rights.Withdrawn:
+		return "taken back"
 	case rights.Verified:
 		return "done and verified"
 	}
 	return strings.ReplaceAll(string(s), "_", " ")
+}
+
+// total adds counts up.
+func total(counts []rights.Count) (n int64) {
+	for _, c := range counts {
+		n += c.N
+	}
+	return n
 }
 
 // sentence writes an identifier as the beginning of a sentence.

@@ -22,6 +22,7 @@ type Waiting struct {
 	ReceivedAt time.Time
 	DueAt      time.Time
 	FinishedAt time.Time // zero while it is open
+	Paused     bool      // the clock stands until the person answers
 }
 
 // Show says which requests a queue lists.
@@ -46,6 +47,9 @@ type Queue struct {
 	State State // empty: all
 }
 
+// paused is true of the requests whose clock stands: nothing becomes late meanwhile.
+const paused = `(state = 'identity_pending' AND facts NOT LIKE '%"late":true%')`
+
 // Queue returns a page of the requests that q chooses: what is open before what is finished, what is
 // due first before what is due later, and what was finished last before what was finished earlier; and
 // how many there are in all.
@@ -60,9 +64,9 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 	case ShowOpen:
 		where = " AND finished_at IS NULL"
 	case ShowOverdue:
-		where = " AND finished_at IS NULL AND due_at <= " + arg(now.UnixMicro())
+		where = " AND finished_at IS NULL AND NOT " + paused + " AND due_at <= " + arg(now.UnixMicro())
 	case ShowSoon:
-		where = " AND finished_at IS NULL AND due_at > " + arg(now.UnixMicro()) + " AND due_at <= " + arg(now.Add(soon).UnixMicro())
+		where = " AND finished_at IS NULL AND NOT " + paused + " AND due_at > " + arg(now.UnixMicro()) + " AND due_at <= " + arg(now.Add(soon).UnixMicro())
 	case ShowDone:
 		where = " AND finished_at IS NOT NULL"
 	case ShowAll:
@@ -83,7 +87,7 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 		chosen := where + ` ORDER BY CASE WHEN finished_at IS NULL THEN 0 ELSE 1 END,
 			CASE WHEN finished_at IS NULL THEN due_at ELSE -finished_at END, id LIMIT ` + arg(limit) + ` OFFSET ` + arg(offset)
 		rows, err := tx.Query(ctx, `
-			SELECT id, type, state, channel, received_at, due_at, finished_at FROM rights_request
+			SELECT id, type, state, channel, received_at, due_at, finished_at, `+paused+` FROM rights_request
 			WHERE tenant_id = $1`+chosen, args...)
 		if err != nil {
 			return err
@@ -93,7 +97,7 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 			var w Waiting
 			var received, due int64
 			var finished sql.NullInt64
-			if err := rows.Scan(&w.ID, &w.Type, &w.State, &w.Channel, &received, &due, &finished); err != nil {
+			if err := rows.Scan(&w.ID, &w.Type, &w.State, &w.Channel, &received, &due, &finished, &w.Paused); err != nil {
 				return err
 			}
 			w.ReceivedAt, w.DueAt = micro(received), micro(due)
@@ -122,7 +126,7 @@ func (r *Room) Load(ctx context.Context, t id.Tenant) (Load, error) {
 		l = Load{Types: map[Type]int{}, States: map[State]int{}}
 		rows, err := tx.Query(ctx, `
 			SELECT type, state, finished_at IS NOT NULL, count(*),
-				sum(CASE WHEN due_at <= $2 THEN 1 ELSE 0 END), sum(CASE WHEN due_at > $2 AND due_at <= $3 THEN 1 ELSE 0 END)
+				sum(CASE WHEN NOT `+paused+` AND due_at <= $2 THEN 1 ELSE 0 END), sum(CASE WHEN NOT `+paused+` AND due_at > $2 AND due_at <= $3 THEN 1 ELSE 0 END)
 			FROM rights_request WHERE tenant_id = $1 GROUP BY type, state, finished_at IS NOT NULL`,
 			t, now.UnixMicro(), now.Add(soon).UnixMicro())
 		if err != nil {

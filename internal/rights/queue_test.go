@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/rights"
 	"probity/internal/store"
@@ -85,4 +86,46 @@ func TestAQueueListsWhatIsDueFirstAndOpensNoKey(t *testing.T) {
 			t.Errorf("another organisation sees %+v, %v", other, err)
 		}
 	})
+}
+
+func TestNothingIsLateInAQueueWhileTheClockStands(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		q := rights.Request{Type: rights.Access, Who: rights.Who{ExternalID: "customer-7"}, Channel: "letter", CreatedBy: rights.Actor{Kind: "staff"}}
+		made, err := h.Open(t.Context(), h.t, q, rights.Opening{Ask: "Who are you?", Told: "letter"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.clk.Advance(90 * 24 * time.Hour)
+		page, total, err := h.Queue(t.Context(), h.t, rights.Queue{Show: rights.ShowOverdue}, 0, 10)
+		if err != nil || total != 0 {
+			t.Errorf("overdue while the clock stands: %v, %v", page, err)
+		}
+		page, _, err = h.Queue(t.Context(), h.t, rights.Queue{Show: rights.ShowOpen}, 0, 10)
+		if err != nil || len(page) != 1 || !page[0].Paused {
+			t.Errorf("open: %+v, %v", page, err)
+		}
+		if load, err := h.Load(t.Context(), h.t); err != nil || load.Open != 1 || load.Overdue != 0 || load.Soon != 0 {
+			t.Errorf("load %+v, %v", load, err)
+		}
+		if got := made.Moves(); !slices.Contains(got, rights.MoveVerify) || slices.Contains(got, rights.MoveApprove) || slices.Contains(got, rights.MoveHold) {
+			t.Errorf("moves %v", got)
+		}
+	})
+}
+
+// TestEveryMoveThatIsOfferedIsKnownToApply holds Moves to what Apply does, for every type and state.
+func TestEveryMoveThatIsOfferedIsKnownToApply(t *testing.T) {
+	for _, typ := range []rights.Type{rights.Access, rights.Erasure, rights.Restriction, rights.Objection} {
+		for _, state := range []rights.State{rights.Received, rights.IdentityPending, rights.Held, rights.ApprovalPending, rights.Deciding, rights.Verified, rights.Refused} {
+			q := rights.Request{Type: typ, State: state}
+			for _, m := range q.Moves() {
+				before := q
+				err := before.Apply(rights.Act{Do: m}, time.Now(), rights.Rules{})
+				if fail.Is(err, fail.Conflict) {
+					t.Errorf("%s that is %s offers %s, which says %v", typ, state, m, err)
+				}
+			}
+		}
+	}
 }
