@@ -32,11 +32,15 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	digests, err := r.digests(ctx, j.tenant, &j.content.Who)
+	if err != nil {
+		return err
+	}
 	err = r.step(ctx, j, stepShred, Erasing, func(tx *store.Tx, j *job) (err error) {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
-		if h, err := heldBy(ctx, tx, j.work.Subjects); err != nil {
+		if h, err := heldBy(ctx, tx, j.work.Subjects, digests); err != nil {
 			return err
 		} else if h != nil {
 			return errHeld{*h}

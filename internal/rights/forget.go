@@ -133,6 +133,9 @@ func (r *Room) Expire(ctx context.Context) (int, error) {
 		empty  bool
 	}
 	var list []due
+	if err := r.forgetKeys(ctx); err != nil {
+		return 0, err
+	}
 	before := r.Clock.Now().Add(-ContentTTL).UnixMicro()
 	err := r.DB.Read(ctx, func(tx *store.Tx) error {
 		list = nil

@@ -17,8 +17,9 @@ import (
 
 // Keeping is a legal hold on a person: their data is kept from erasure, because it is needed to
 // establish, exercise or defend legal claims, or for another reason of Art. 17(3). It covers the devices
-// that were known to be the person's when it was placed, and every device that is one person with them
-// when an erasure comes.
+// that were known to be the person's when it was placed, every device that is one person with them when
+// an erasure comes, and every erasure that names the person as the hold does, whether anything is held
+// here or in the organisation's other databases only.
 type Keeping struct {
 	ID       uuid.UUID
 	Article  string
@@ -30,7 +31,7 @@ type Keeping struct {
 
 // Keep places a hold on a person. It stops erasures that have not begun to destroy.
 //
-// Errors: fail.Invalid and the field; fail.NotFound if nobody is known by the identifiers.
+// Errors: fail.Invalid and the field.
 func (r *Room) Keep(ctx context.Context, t id.Tenant, w Who, article, reason string, by Actor) (*Keeping, error) {
 	a := Act{Do: MoveHold, Reason: reason, Article: article}
 	if err := w.validate(); err != nil {
@@ -46,8 +47,9 @@ func (r *Room) Keep(ctx context.Context, t id.Tenant, w Who, article, reason str
 	if err != nil {
 		return nil, err
 	}
-	if len(subjects) == 0 {
-		return nil, fail.New(fail.NotFound, "Nobody is known by these identifiers.")
+	digests, err := r.digests(ctx, t, &w)
+	if err != nil {
+		return nil, err
 	}
 	words, err := masked(&w, map[string]string{"reason": reason})
 	if err != nil {
@@ -69,6 +71,11 @@ func (r *Room) Keep(ctx context.Context, t id.Tenant, w Who, article, reason str
 		for _, s := range subjects {
 			if err == nil {
 				_, err = tx.Exec(ctx, `INSERT INTO rights_hold (tenant_id, subject, hold_id) VALUES ($1, $2, $3)`, t, s, k.ID[:])
+			}
+		}
+		for _, d := range digests {
+			if err == nil {
+				_, err = tx.Exec(ctx, `INSERT INTO rights_hold_digest (tenant_id, digest, hold_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, t, d, k.ID[:])
 			}
 		}
 		return err
@@ -96,8 +103,15 @@ func (r *Room) Release(ctx context.Context, t id.Tenant, hold uuid.UUID, reason 
 		if n == 0 {
 			return fail.New(fail.NotFound, "No such hold is in force.")
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM rights_hold WHERE tenant_id = $1 AND hold_id = $2`, t, hold[:])
-		return err
+		for _, query := range []string{
+			`DELETE FROM rights_hold WHERE tenant_id = $1 AND hold_id = $2`,
+			`DELETE FROM rights_hold_digest WHERE tenant_id = $1 AND hold_id = $2`,
+		} {
+			if _, err := tx.Exec(ctx, query, t, hold[:]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -164,23 +178,40 @@ func (r *Room) Keepings(ctx context.Context, t id.Tenant) ([]Keeping, error) {
 	return list, nil
 }
 
-// heldBy returns the hold that keeps the data of one of the subjects, in the transaction that would
-// begin to destroy it.
-func heldBy(ctx context.Context, tx *store.Tx, subjects []id.Subject) (*Hold, error) {
-	for _, s := range subjects {
+// heldBy returns the oldest hold that keeps the data of one of the subjects, or of whoever is named by
+// one of the digests, in the transaction that would begin to destroy it.
+func heldBy(ctx context.Context, tx *store.Tx, subjects []id.Subject, digests [][]byte) (found *Hold, err error) {
+	look := func(query string, value any) error {
 		var h Hold
 		var made int64
-		err := tx.QueryRow(ctx, `
+		err := tx.QueryRow(ctx, query, tx.TenantID(), value).Scan(&h.Record, &h.Article, &made)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if h.At = micro(made); err == nil && (found == nil || h.At.Before(found.At)) {
+			found = &h
+		}
+		return err
+	}
+	for _, s := range subjects {
+		err := look(`
 			SELECT r.id, r.article, r.made_at FROM rights_hold h
 			JOIN rights_hold_record r ON r.tenant_id = h.tenant_id AND r.id = h.hold_id
-			WHERE h.tenant_id = $1 AND h.subject = $2 ORDER BY r.made_at LIMIT 1`, tx.TenantID(), s).Scan(&h.Record, &h.Article, &made)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
+			WHERE h.tenant_id = $1 AND h.subject = $2 ORDER BY r.made_at LIMIT 1`, s)
+		if err != nil {
+			return nil, err
 		}
-		h.At = micro(made)
-		return &h, err
 	}
-	return nil, nil
+	for _, d := range digests {
+		err := look(`
+			SELECT r.id, r.article, r.made_at FROM rights_hold_digest h
+			JOIN rights_hold_record r ON r.tenant_id = h.tenant_id AND r.id = h.hold_id
+			WHERE h.tenant_id = $1 AND h.digest = $2 ORDER BY r.made_at LIMIT 1`, d)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // errHeld says that an erasure met a hold. The transaction is not committed.

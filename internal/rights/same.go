@@ -147,3 +147,14 @@ func (o *once) claim(ctx context.Context, tx *store.Tx, request uuid.UUID, now t
 		tx.TenantID(), o.key, o.item, o.body, request[:], now.UnixMicro())
 	return uuid.Nil, err
 }
+
+// onceLife is how long a call can be repeated under its idempotency key.
+const onceLife = 7 * 24 * time.Hour
+
+// forgetKeys deletes idempotency keys that are too old to be used again.
+func (r *Room) forgetKeys(ctx context.Context) error {
+	return r.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM rights_once WHERE tenant_id IS NOT NULL AND made_at < $1`, r.Clock.Now().Add(-onceLife).UnixMicro())
+		return err
+	})
+}

@@ -72,7 +72,7 @@ func (r *Room) Simulate(ctx context.Context, t id.Tenant, q Request, o Opening) 
 			return err
 		}
 		if q.Type == Erasure {
-			if p.Hold, err = heldBy(ctx, tx, subjects); err != nil {
+			if p.Hold, err = heldBy(ctx, tx, subjects, digests); err != nil {
 				return err
 			}
 		}
