@@ -13,6 +13,13 @@ import (
 func rectifyTable() []route {
 	return []route{
 		{"POST", "/probity/v1/rectifications/preview", can(org.PermissionRequest), 0, (*call).previewRectification},
+
+		{"GET", "/api/v2/dataprivacy/maskingrules", can("dataprivacy:maskingrule:view"), 0, (*call).maskingRules},
+		{"POST", "/api/v2/dataprivacy/maskingrules", can("dataprivacy:maskingrule:add"), 0, (*call).addMaskingRule},
+		{"POST", "/api/v2/dataprivacy/maskingrules/validate", can("dataprivacy:maskingrule:execute"), 0, (*call).validateMaskingRule},
+		{"GET", "/api/v2/dataprivacy/maskingrules/{ruleId}", can("dataprivacy:maskingrule:view"), 0, (*call).maskingRule},
+		{"PATCH", "/api/v2/dataprivacy/maskingrules/{ruleId}", can("dataprivacy:maskingrule:edit"), 0, (*call).changeMaskingRule},
+		{"DELETE", "/api/v2/dataprivacy/maskingrules/{ruleId}", can("dataprivacy:maskingrule:delete"), 0, (*call).dropMaskingRule},
 	}
 }
 

@@ -54,6 +54,9 @@ func Permissions() []string {
 			all = append(all, "journey:"+entity+":"+verb)
 		}
 	}
+	for _, verb := range []string{"view", "add", "edit", "delete", "execute"} {
+		all = append(all, "dataprivacy:maskingrule:"+verb)
+	}
 	slices.Sort(all)
 	return all
 }

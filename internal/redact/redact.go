@@ -9,6 +9,7 @@ package redact
 import (
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -59,6 +60,9 @@ func (t Type) Token() string {
 	case IBAN, Birth, usBank:
 		return "[personal info]"
 	}
+	if _, ok := t.Rule(); ok {
+		return "[personal info]"
+	}
 	return "[national id]"
 }
 
@@ -75,6 +79,8 @@ type Options struct {
 	Languages []string
 	// Known are people whose own names and handles are masked wherever they stand.
 	Known []Known
+	// Rules are detectors of the caller's own. What they find has the type RULE_1, RULE_2 and so on.
+	Rules []*Rule
 }
 
 // Redactor finds and replaces personal data. It is immutable: any number of goroutines may use it.
@@ -83,6 +89,8 @@ type Redactor struct {
 	languages []string
 	regions   []string
 	known     []knownForm
+	rules     []*Rule
+	ruleTypes []Type // of the rules, by number
 }
 
 // New returns a Redactor. A language that is not one of the eight is fail.Invalid.
@@ -102,6 +110,10 @@ func New(o Options) (*Redactor, error) {
 	r.words = newDictionary(languages)
 	for _, k := range o.Known {
 		r.known = append(r.known, k.forms()...)
+	}
+	r.rules = slices.Clone(o.Rules)
+	for i := range r.rules {
+		r.ruleTypes = append(r.ruleTypes, Type(ruleType+strconv.Itoa(i+1)))
 	}
 	return r, nil
 }
@@ -132,7 +144,7 @@ func (r *Redactor) Text(text string) string {
 	at := 0
 	for _, s := range r.Find(text) {
 		b.WriteString(text[at:s.Start])
-		b.WriteString(s.Type.Token())
+		b.WriteString(r.Instead(s.Type, text[s.Start:s.End]))
 		at = s.End
 	}
 	b.WriteString(text[at:])
@@ -149,7 +161,7 @@ func (r *Redactor) Copy(w io.Writer, text io.Reader) error {
 			if _, err := io.WriteString(w, piece[at:s.Start]); err != nil {
 				return err
 			}
-			if _, err := io.WriteString(w, s.Type.Token()); err != nil {
+			if _, err := io.WriteString(w, r.Instead(s.Type, piece[s.Start:s.End])); err != nil {
 				return err
 			}
 			at = s.End

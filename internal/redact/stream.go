@@ -110,7 +110,7 @@ func (s *scan) window(text string, from int, last bool) ([]Span, int) {
 	s.again()
 	s.places()
 	s.ownNames()
-	spans := s.resolve()
+	spans := s.matches(s.resolve())
 	kept := spans[:0]
 	next := limit
 	for _, f := range spans {

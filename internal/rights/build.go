@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"probity/internal/id"
+	"probity/internal/redact"
 )
 
 type packageInput struct {
@@ -31,10 +32,11 @@ type packageInput struct {
 	Language   string // of the page; one that there are no words for becomes English
 	Who        Who    // the person as the request named them
 	Subjects   []id.Subject
-	Own        []identifier // what is known to be the person's own: it is not masked
-	Shared     []SharedRow  // rows of databases that belong to others too
-	Missing    []string     // collections of databases that nothing led to
-	Before     []time.Time  // when earlier copies were made for the person
+	Own        []identifier   // what is known to be the person's own: it is not masked
+	Shared     []SharedRow    // rows of databases that belong to others too
+	Missing    []string       // collections of databases that nothing led to
+	Rules      []*redact.Rule // what the organisation wants masked besides
+	Before     []time.Time    // when earlier copies were made for the person
 }
 
 // manifest lists every file of a package with its hash, so that the person can tell whether the
@@ -97,7 +99,7 @@ func buildPackage(in packageInput) ([]byte, int, error) {
 	b.Language, b.words = wordsOf(in.Language)
 	b.zip = zip.NewWriter(&b.out)
 	var err error
-	if b.mask, err = newStrangers(in.Own); err != nil {
+	if b.mask, err = newStrangers(in.Own, in.Rules); err != nil {
 		return nil, 0, err
 	}
 	b.m = manifest{

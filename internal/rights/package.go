@@ -48,6 +48,10 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	detectors, err := r.detectors(ctx, j.tenant)
+	if err != nil {
+		return err
+	}
 	language, err := r.language(ctx, j)
 	if err != nil {
 		return err
@@ -60,6 +64,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	sections, report = append(sections, more...), append(report, further...)
 	matched := j.report.Matched || slices.ContainsFunc(more, func(s Section) bool { return records(s.Data) > 0 })
 	file, masked, err := buildPackage(packageInput{
+		Rules:   detectors,
 		Request: j.id, Type: j.typ, Received: j.received, Made: now,
 		Controller: controller, Sections: sections, Matched: matched,
 		Language: language, Who: j.content.Who, Subjects: j.work.Subjects, Own: own, Before: before,

@@ -10,21 +10,24 @@ import (
 )
 
 // strangers masks e-mail addresses and phone numbers of others in a person's data (Art. 15(4) and
-// 20(4) GDPR). What is known to be the person's own stays. It is for one package.
+// 20(4) GDPR), and what the organisation's own rules find. What is known to be the person's own stays. It is for one package.
 type strangers struct {
 	find   *redact.Redactor
+	rules  []*redact.Rule  // of the organisation
+	own    map[string]bool // values of the person, which no rule masks
 	mails  map[string]bool
 	phones []string // digits only
 	n      int      // how many were masked
 }
 
-func newStrangers(own []identifier) (*strangers, error) {
+func newStrangers(own []identifier, rules []*redact.Rule) (*strangers, error) {
 	find, err := redact.New(redact.Options{})
 	if err != nil {
 		return nil, err
 	}
-	s := &strangers{find: find, mails: map[string]bool{}}
+	s := &strangers{find: find, rules: rules, mails: map[string]bool{}, own: map[string]bool{}}
 	for _, i := range own {
+		s.own[strings.ToLower(strings.TrimSpace(i.value))] = true
 		switch i.kind {
 		case subject.Email:
 			s.mails[strings.ToLower(strings.TrimSpace(i.value))] = true
@@ -55,7 +58,7 @@ func (s *strangers) hide(text []byte, rows bool) ([]byte, error) {
 		}
 		end++
 		literal := text[i:end]
-		if next := bytes.TrimLeft(text[end:min(len(text), end+4)], " \t\r\n"); len(next) > 0 && next[0] == ':' || !suspicious(literal) {
+		if next := bytes.TrimLeft(text[end:min(len(text), end+4)], " \t\r\n"); len(next) > 0 && next[0] == ':' || len(s.rules) == 0 && !suspicious(literal) {
 			i = end - 1
 			continue
 		}
@@ -114,6 +117,18 @@ func plainID(literal []byte) bool {
 }
 
 func (s *strangers) mask(value string, rows bool) string {
+	value = s.maskAddresses(value, rows)
+	for _, rule := range s.rules {
+		masked, n := rule.Mask(value, func(match string) bool {
+			return s.own[strings.ToLower(strings.TrimSpace(match))] || rows && strings.TrimSpace(value) == match
+		})
+		value = masked
+		s.n += n
+	}
+	return value
+}
+
+func (s *strangers) maskAddresses(value string, rows bool) string {
 	var out strings.Builder
 	at := 0
 	for _, span := range s.spans(value) {
