@@ -492,6 +492,26 @@ func TestAnObjectionRestrictsAtOnceAndIsDecidedByAHuman(t *testing.T) {
 	})
 }
 
+func TestARestrictionEndsWithAnObjectionThatIsRefusedOrTakenBack(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	for _, a := range []rights.Act{
+		{Do: rights.MoveWithdraw},
+		{Do: rights.MoveRefuse, Reason: "It names no situation.", Article: "Art. 12(5)(b)", Complaint: "The authority.", Remedy: "The court."},
+	} {
+		p := h.newPerson(t)
+		q := h.work(t, h.submit(t, rights.Request{
+			Type: rights.Objection, Who: rights.Who{Subjects: []id.Subject{p.subject}, EmailAddresses: []string{p.email}},
+			Facts: rights.Facts{Purposes: []string{"predict"}}, CreatedBy: rights.Actor{Kind: "subject"},
+		}))
+		if q.Facts.Identity.Method != rights.ByCookie || h.allows(t, p.subject, "measure") {
+			t.Fatalf("it is %s, known by %s", q.State, q.Facts.Identity.Method)
+		}
+		if q = h.act(t, q, a); !q.State.Final() || !h.allows(t, p.subject, "predict") || h.rows(t, "rights_restriction") != 0 {
+			t.Errorf("after %s it is %s, and the restriction stays", a.Do, q.State)
+		}
+	}
+}
+
 func TestAnObjectionToDirectMarketingHoldsWithoutAnyDecision(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	p := h.newPerson(t)

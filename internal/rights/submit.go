@@ -183,6 +183,9 @@ func (q *Request) open(o Opening, now time.Time, rules Rules) error {
 	scope := o.Ask != "" && o.About == aboutScope
 	if o.Method == "" && (o.Ask == "" || scope) {
 		o.Method = ByController
+		if q.CreatedBy.Kind == "subject" {
+			o.Method = ByCookie // the privacy centre knows them by their device
+		}
 	}
 	a := Act{Do: MoveVerify, Method: o.Method, Reason: o.Reason, By: q.CreatedBy}
 	switch {
@@ -201,7 +204,7 @@ func (q *Request) open(o Opening, now time.Time, rules Rules) error {
 		}
 		a = Act{Do: MoveAsk, About: aboutIdentity, Reason: "A code was sent by e-mail."}
 		q.State = Received
-	case o.Method == ByCookie && (q.Who.JourneyCustomer == nil || !strings.EqualFold(q.Who.JourneyCustomer.Type, "cookie") || len(q.Who.identifiers()) != 1 || len(q.Who.Subjects) > 0):
+	case o.Method == ByCookie && q.CreatedBy.Kind != "subject" && (q.Who.JourneyCustomer == nil || !strings.EqualFold(q.Who.JourneyCustomer.Type, "cookie") || len(q.Who.identifiers()) != 1 || len(q.Who.Subjects) > 0):
 		return fail.Field("subject", "A cookie proves what stands under that cookie: name the journeyCustomer, and nothing else.")
 	default:
 		q.State = IdentityPending
@@ -339,13 +342,18 @@ func (r *Room) query(ctx context.Context, t id.Tenant, rest string, args ...any)
 // standStill moves on the date of those whose clock stands: as long as a question is open, no day of
 // the time for an answer passes.
 func (r *Room) standStill(ctx context.Context, t id.Tenant, list []*Request) error {
+	known := map[string]Rules{}
 	for _, q := range list {
 		if q.State != IdentityPending {
 			continue
 		}
-		_, rules, err := r.rules(ctx, t, q.Facts.Policy)
-		if err != nil {
-			return err
+		rules, ok := known[q.Facts.Policy]
+		if !ok {
+			var err error
+			if _, rules, err = r.rules(ctx, t, q.Facts.Policy); err != nil {
+				return err
+			}
+			known[q.Facts.Policy] = rules
 		}
 		q.DueAt = q.clock().Due(r.Clock.Now(), rules.Policy, rules.Calendar)
 	}
