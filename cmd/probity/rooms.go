@@ -76,6 +76,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	r.withdrawn = withdrawn.New(withdrawn.Deps{
 		DB: e.db, Records: r.consent, Journey: r.journey, Lessons: r.predict, Forget: r.forget, Clock: e.clock, Logger: e.log,
 		Default: withdrawn.Policy(s.WithdrawnData),
+		Stays: func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error) {
+			return r.rights.MustStay(ctx, tx, subjects)
+		},
 	})
 	r.consent.OnClosed(r.closed)
 	lessons := rights.Lessons(r.predict)

@@ -61,6 +61,34 @@ func TestWhatAnOrganisationSaysAboutWithdrawnDataWinsOverTheInstallation(t *test
 	})
 }
 
+func TestWithdrawnDataStaysAsLongAsItIsHeldForClaims(t *testing.T) {
+	h, ctx := newHouse(t, storetest.SQLite(t)), t.Context()
+	held := true
+	r := withdrawn.New(withdrawn.Deps{
+		DB: h.db, Records: h.consent, Journey: h.journey, Lessons: &lessons{}, Forget: func(id.Tenant, ...id.Subject) {},
+		Clock: h.clk, Logger: slog.New(slog.DiscardHandler), Default: withdrawn.Erase,
+		Stays: func(context.Context, *store.Tx, []id.Subject) (bool, error) { return held, nil },
+	})
+	if err := r.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.consent.OnClosed(r.Closed)
+	out := h.choose(nil, notice.Actions)
+	h.clk.Advance(time.Second)
+	h.plant(out.Subject, h.receive(out.Subject, notice.Actions))
+	w := h.withdraw(*out.Visitor, notice.Actions)
+	for _, want := range []int{1, 0} {
+		if err := r.Do(ctx, h.tenant); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(h.covered(w.RecordID)); n != want {
+			t.Errorf("held %v, %d events are there, want %d", held, n, want)
+		}
+		held = false
+		h.clk.Advance(time.Hour)
+	}
+}
+
 func TestW9_WhereTheOperatorWantsItDataGoesWithItsConsentAndTheGrantStays(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h, ctx := newHouse(t, db), t.Context()

@@ -368,6 +368,9 @@ func TestALegalHoldKeepsFromErasureAndIsNamed(t *testing.T) {
 		if err != nil || len(list) != 1 || strings.Contains(list[0].Reason, p.email) || !strings.Contains(list[0].Reason, "Claim 12") {
 			t.Errorf("the holds are %+v (%v)", list, err)
 		}
+		if !h.mustStay(t, p.subject) || h.mustStay(t, other.subject) {
+			t.Error("the hold keeps the wrong people's data from being deleted otherwise")
+		}
 		if err := h.Release(t.Context(), h.t, hold.ID, "The claim was settled.", clerk); err != nil {
 			t.Fatal(err)
 		}
@@ -428,8 +431,8 @@ func TestARestrictionStopsEverythingButStorageUntilItIsLiftedAfterANotice(t *tes
 		if _, err := h.consent.GateFor(t.Context(), h.t, p.subject, deployment, "measure"); !fail.Is(err, fail.ConsentRequired) {
 			t.Errorf("the gate: %v", err)
 		}
-		if h.held(t, p.subject) != before {
-			t.Error("the restriction took something away")
+		if h.held(t, p.subject) != before || !h.mustStay(t, p.subject) {
+			t.Error("the restriction took something away, or lets something else take it")
 		}
 		lift := rights.Act{Do: rights.MoveLift, Reason: "The data was found to be right."}
 		h.cannot(t, q, lift, fail.Conflict, "")
@@ -717,6 +720,18 @@ func TestTheTrailIsOnlyAddedTo(t *testing.T) {
 			}
 		}
 	}
+}
+
+func (h *house) mustStay(t testing.TB, s id.Subject) (stays bool) {
+	t.Helper()
+	err := h.db.Tenant(h.t).Read(t.Context(), func(tx *store.Tx) (err error) {
+		stays, err = h.MustStay(t.Context(), tx, []id.Subject{s})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stays
 }
 
 // sources are the files of the package.

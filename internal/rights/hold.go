@@ -240,3 +240,15 @@ func (r *Room) stopFor(ctx context.Context, j *job, h Hold) error {
 		return err
 	})
 }
+
+// MustStay tells whether data of any of the subjects must not be deleted now by anything but their own
+// erasure: it is under a legal hold, or restricted, which a person may ask for just to keep it from
+// being deleted (Art. 18(1)(b) and (c)).
+func (r *Room) MustStay(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error) {
+	restricted, err := r.Restricted(ctx, tx, subjects)
+	if err != nil || restricted {
+		return restricted, err
+	}
+	held, err := heldBy(ctx, tx, subjects, nil)
+	return held != nil, err
+}

@@ -31,6 +31,7 @@ const (
 	// is looked whether anything is left.
 	drains = time.Minute
 	again  = 5 * time.Second
+	later  = time.Hour // for what must stay for now
 	atOnce = 20
 )
 
@@ -46,12 +47,15 @@ type Lessons interface {
 	Forget(ctx context.Context, tx *store.Tx, subjects []id.Subject) (rows int64, err error)
 }
 
-// Deps is what the room needs. All but Default are required.
+// Deps is what the room needs. All but Stays and Default are required.
 type Deps struct {
 	DB      *store.DB
 	Records audit.Records
 	Journey Journeys
 	Lessons Lessons
+	// Stays tells, in the transaction that would delete it, that data of the subjects must be kept for now,
+	// such as for legal claims. It is looked again later. nil: never.
+	Stays func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error)
 	// Forget drops what is held of the subjects in memory.
 	Forget func(t id.Tenant, subjects ...id.Subject)
 	Clock  clock.Clock
@@ -172,7 +176,17 @@ func (r *Room) do(ctx context.Context, t id.Tenant, d *duty, now time.Time) erro
 	learnt := slices.ContainsFunc(d.purposes, func(p string) bool {
 		return p == notice.Measure || p == notice.Actions || p == notice.Predict
 	})
-	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+	stays := false
+	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) (err error) {
+		if r.Stays != nil {
+			if stays, err = r.Stays(ctx, tx, coverage.Subjects); err != nil {
+				return err
+			}
+		}
+		if stays {
+			_, err := tx.Exec(ctx, `UPDATE withdrawn_duty SET due = $3 WHERE tenant_id = $1 AND record = $2`, t, d.record, now.Add(later).UnixMicro())
+			return err
+		}
 		var events, lessons int64
 		for _, s := range coverage.Subjects {
 			n, err := r.Journey.Forget(ctx, tx, s, what)
@@ -186,12 +200,12 @@ func (r *Room) do(ctx context.Context, t id.Tenant, d *duty, now time.Time) erro
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `
+		_, err = tx.Exec(ctx, `
 			UPDATE withdrawn_duty SET events = events + $3, lessons = lessons + $4, due = $5
 			WHERE tenant_id = $1 AND record = $2`, t, d.record, events, lessons, now.Add(again).UnixMicro())
 		return err
 	})
-	if err != nil {
+	if err != nil || stays {
 		return err
 	}
 	r.Forget(t, coverage.Subjects...)
