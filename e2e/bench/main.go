@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&b.events, "events", 2_000_000, "events in the large store")
 	flag.DurationVar(&b.slice, "slice", 5*time.Second, "length of one measurement")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often limit and program take turns")
-	flag.StringVar(&only, "only", "", "comma-separated parts to run: ingest, large, offer, score, consent, choices, redact; default all")
+	flag.StringVar(&only, "only", "", "comma-separated parts to run: ingest, large, offer, score, consent, choices, redact, datamap; default all")
 	limit := flag.String("limit", "", "serve the bare limit, logging to this directory (used by bench itself)")
 	flag.Parse()
 	if *limit != "" {
@@ -85,6 +85,7 @@ func (b *bench) run(ctx context.Context) error {
 		{"consent", b.consentFigures},
 		{"choices", b.choices},
 		{"redact", b.redact},
+		{"datamap", b.datamap},
 	}
 	for _, p := range parts {
 		if len(b.only) > 0 && !b.only[p.name] {

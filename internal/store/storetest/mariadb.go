@@ -112,3 +112,16 @@ var mariadb = sync.OnceValues(func() (*mariaServer, error) {
 	}
 	return &mariaServer{socket: filepath.Join(dir, "s"), alive: alive}, nil
 })
+
+// MariaSocket returns the socket of the MariaDB server for tests, for programs that are no tests; root
+// has no password. The server ends with the process.
+func MariaSocket() (string, error) {
+	if _, err := exec.LookPath("mariadbd"); err != nil {
+		return "", err
+	}
+	c, err := mariadb()
+	if err != nil {
+		return "", err
+	}
+	return c.socket, nil
+}

@@ -209,3 +209,13 @@ func account() (*syscall.Credential, error) {
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
+
+// PostgresAdmin returns the administrator's URL of the PostgreSQL server for tests, for programs that
+// are no tests. The server ends with the process.
+func PostgresAdmin() (string, error) {
+	c, err := server()
+	if err != nil {
+		return "", err
+	}
+	return c.admin, nil
+}
