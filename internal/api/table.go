@@ -12,7 +12,7 @@ func (a *API) table() []route {
 		signin = "the client's id and secret stand in the request"
 		link   = "the link is signed and expires"
 	)
-	return append(append(append(append(append(append(a.configTable(), noticeTable()...), waysTable(site)...), lookTable()...), themeTable()...), databasesTable()...), []route{
+	return append(append(append(append(append(append(append(a.configTable(), noticeTable()...), waysTable(site)...), lookTable()...), themeTable()...), databasesTable()...), storesTable()...), []route{
 		{"POST", "/oauth/token", public(signin), limitSmall, (*call).token},
 		{"GET", "/api/v2/tokens/me", anyToken(), 0, (*call).tokenInfo},
 		{"DELETE", "/api/v2/tokens/me", anyToken(), 0, (*call).endToken},

@@ -35,6 +35,7 @@ type certificateBody struct {
 	Kept         []Kept           `json:"kept"`
 	Horizon      string           `json:"backup_horizon,omitempty"`
 	Verified     string           `json:"verification"`
+	Expiring     []Expiring       `json:"would_have_expired,omitempty"` // within 30 days, by itself; it was erased all the same
 	Decisions    []string         `json:"decisions"`
 }
 
@@ -60,7 +61,7 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 		Received: stamp(j.received), Completed: stamp(now),
 		Found: j.report.Found, Matched: j.report.Matched,
 		Stores: j.report.Stores, Models: j.report.Models, Databases: j.report.Databases, Fields: j.report.Fields, NotPerformed: append([]Kept{}, j.report.NotPerformed...), Kept: j.report.Kept,
-		Horizon: j.report.Horizon, Decisions: j.report.Decisions,
+		Horizon: j.report.Horizon, Expiring: j.report.Expiring, Decisions: j.report.Decisions,
 		Verified: "after the change every store was read again: no key, no row and no lookup of the person was found",
 	}
 	if j.typ == Rectification {

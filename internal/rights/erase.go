@@ -20,6 +20,10 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	soonGone, err := r.expiring(ctx, j.tenant, j.work.Subjects)
+	if err != nil {
+		return err
+	}
 	var fields []FieldReport
 	err = r.DB.Tenant(j.tenant).Read(ctx, func(tx *store.Tx) error {
 		fields, err = fieldsOf(ctx, tx, j.work.Subjects)
@@ -47,6 +51,7 @@ func (r *Room) stepSuppress(ctx context.Context, j *job) error {
 		}
 		j.report.Found, j.report.Matched = len(j.work.Subjects), len(j.work.Subjects) > 0
 		j.report.add("database", "rows of the person before", held)
+		j.report.Expiring = soonGone
 		j.report.Fields = fields
 		if r.hasDatabases(j.tenant) {
 			j.work.keep(own)

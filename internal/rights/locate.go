@@ -58,6 +58,7 @@ func (p Report) clone() Report {
 	}
 	p.Kept = slices.Clone(p.Kept)
 	p.Residue = slices.Clone(p.Residue)
+	p.Expiring = slices.Clone(p.Expiring)
 	p.Decisions = slices.Clone(p.Decisions)
 	return p
 }

@@ -52,6 +52,10 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	soonGone, err := r.expiring(ctx, j.tenant, j.work.Subjects)
+	if err != nil {
+		return err
+	}
 	language, err := r.language(ctx, j)
 	if err != nil {
 		return err
@@ -81,7 +85,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	sum := sha256.Sum256(file)
 	name := "results-" + j.id.String() + "-" + strings.ReplaceAll(now.UTC().Format("2006-01-02T15:04:05.000Z"), ":", "_") + ".zip"
 	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
-		j.report.Stores, j.report.Decisions = report, nil
+		j.report.Stores, j.report.Decisions, j.report.Expiring = report, nil, soonGone
 		j.report.Masked, j.report.Copies, j.report.Matched = masked, len(before)+1, matched
 		for _, name := range missing {
 			j.report.Decisions = append(j.report.Decisions, "No identifier of this person leads to "+name+".")

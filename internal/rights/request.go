@@ -169,6 +169,7 @@ type Report struct {
 	Databases    *DatabasesReport `json:"databases,omitempty"` // what was done in the organisation's databases
 	Kept         []Kept           `json:"kept,omitempty"`      // what stays, and the article that allows it
 	Residue      []Count          `json:"residue,omitempty"`   // what verification still found; empty when all is well
+	Expiring     []Expiring       `json:"expiring,omitempty"`  // what would have ended by itself within 30 days; it was included
 	Horizon      string           `json:"horizon,omitempty"`   // after this date backups hold no key that opens the data
 	Decisions    []string         `json:"decisions,omitempty"`
 	Masked       int              `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
