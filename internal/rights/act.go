@@ -57,7 +57,7 @@ func (r *Room) act(ctx context.Context, t id.Tenant, request uuid.UUID, a Act, a
 		after.Facts = q.Facts.clone()
 		words := with(words, "article", a.Article, "outcome", string(a.Outcome), "method", string(a.Method), "about", a.About)
 		if tells(a.Do) {
-			told, err := r.tell(ctx, tx, &after, about, a.Told, noticeOf(before, &a, controller.Name, after.DueAt))
+			told, err := r.tell(ctx, tx, &after, about, a.Told, noticeOf(&after, &a, controller.Name))
 			if err != nil {
 				return err
 			}

@@ -55,13 +55,13 @@ func (r *Room) sendCode(ctx context.Context, tx *store.Tx, q *Request, about id.
 	if err != nil {
 		return err
 	}
-	if controller != "" {
-		controller = " to " + controller
+	tag, say, _ := lettersIn(q.Language)
+	if controller == "" {
+		controller = "us"
 	}
 	return r.Mail.SendTx(ctx, tx, mail.Letter{
-		To: q.Who.EmailAddresses[0], Topic: "code", Subject: "Your code", Language: "en", About: about,
-		Text: fmt.Sprintf("Somebody sent a request about personal data%s and gave this address.\n\nIf it was you, this code shows it:\n\n%s %s\n\nIt works for %d minutes. If it was not you, do nothing: without the code the request is not carried out.\n",
-			controller, code[:4], code[4:], rules.CodeMinutes),
+		To: q.Who.EmailAddresses[0], Topic: "code", Subject: say.text("code.subject"), Language: tag, About: about,
+		Text: say.text("code", controller) + "\n\n" + code[:4] + " " + code[4:] + "\n\n" + say.text("code.end", rules.CodeMinutes) + "\n",
 	})
 }
 

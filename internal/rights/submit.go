@@ -141,7 +141,7 @@ func (r *Room) Open(ctx context.Context, t id.Tenant, q Request, o Opening) (*Re
 					return err
 				}
 			case o.Ask != "":
-				told, err := r.tell(ctx, tx, &made, about, o.Told, noticeOf(&made, &Act{Do: MoveAsk, Reason: o.Ask}, controller.Name, made.DueAt))
+				told, err := r.tell(ctx, tx, &made, about, o.Told, noticeOf(&made, &Act{Do: MoveAsk, Reason: o.Ask}, controller.Name))
 				if err != nil {
 					return err
 				}

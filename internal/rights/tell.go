@@ -2,8 +2,8 @@ package rights
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"embed"
+	"sync"
 	"time"
 
 	"probity/internal/fail"
@@ -24,10 +24,27 @@ func (r *Room) canMail(w *Who) bool {
 	return r.Mail != nil && r.Mail.Enabled() && len(w.EmailAddresses) > 0
 }
 
+//go:embed letters/*.json
+var letterFiles embed.FS
+
+var letterWords = sync.OnceValue(func() map[string]words { return readWords(letterFiles, "letters") })
+
+// lettersIn returns the words of letters in a language, and those of its dates: English where there
+// are none. What staff write stands in a letter as they wrote it.
+func lettersIn(language string) (tag string, letters, dates words) {
+	tag, dates = wordsOf(language)
+	if w, ok := letterWords()[tag]; ok {
+		return tag, w, dates
+	}
+	_, dates = wordsOf("en")
+	return "en", letterWords()["en"], dates
+}
+
 // notice is what a person must be told.
 type notice struct {
-	subject string
-	text    string
+	subject  string
+	text     string
+	language string
 }
 
 // tell makes sure that the person is told: by whoever acts, who then says how, or by a letter to the
@@ -42,49 +59,49 @@ func (r *Room) tell(ctx context.Context, tx *store.Tx, q *Request, about id.Subj
 		return "", fail.Field("told", "The person must be told and can't be reached by e-mail from here: tell them, and say how, such as letter.")
 	}
 	return "e-mail", r.Mail.SendTx(ctx, tx, mail.Letter{
-		To: q.Who.EmailAddresses[0], Topic: "rights", Subject: n.subject, Text: n.text, Language: "en", About: about,
+		To: q.Who.EmailAddresses[0], Topic: "rights", Subject: n.subject, Text: n.text, Language: n.language, About: about,
 	})
 }
 
-// noticeOf writes what the person is told of an act.
-func noticeOf(q *Request, a *Act, controller string, due time.Time) notice {
-	if controller == "" {
-		controller = "We"
-	}
-	last := due.Add(-time.Second).UTC().Format("2 January 2006")
-	head := fmt.Sprintf("Your request of %s (%s), number %s.\n\n", q.ReceivedAt.Format("2 January 2006"), q.Type, q.ID)
-	var n notice
+// noticeOf writes what the person is told of an act. q is the request as it is after it.
+func noticeOf(q *Request, a *Act, controller string) notice {
+	tag, say, dates := lettersIn(q.Language)
+	n := notice{language: tag, text: say.text("head", dates.day(q.ReceivedAt), q.ID)}
+	add := func(text string) { n.text += "\n\n" + text }
+	key := string(a.Do)
 	switch a.Do {
 	case MoveAsk:
-		n.subject = "A question about your request"
-		n.text = head + "Before we go on we need an answer from you:\n\n" + a.Reason + "\n\nUntil then the time for our answer does not run."
+		add(say.text("ask"))
+		add(a.Reason)
+		if q.Paused() {
+			add(say.text("ask.clock"))
+		}
 	case MoveExtend:
-		n.subject = "Your request takes longer"
-		n.text = head + "We need more time, and will answer by " + last + ". The reasons:\n\n" + a.Reason
+		add(say.text("extend", dates.day(q.DueAt.Add(-time.Second))))
 	case MoveFee:
-		n.subject = "A fee for your request"
-		n.text = head + fmt.Sprintf("We ask for a fee of %s %s. The reasons:\n\n%s", a.Amount, a.Currency, a.Reason)
+		add(say.text("fee", a.Amount, a.Currency))
 	case MoveAnnounce:
-		n.subject = "The restriction of your data will end"
-		n.text = head + "We will lift the restriction, no sooner than a day from now. The reasons:\n\n" + a.Reason
+		add(say.text("announce"))
 	case MoveDecide:
-		n.subject = "The decision on your request"
-		n.text = head + map[Outcome]string{
-			OutcomeUpheld:     "Your objection holds: your data is no longer used for what you objected to.",
-			OutcomeCompelling: "Your objection was weighed, and compelling grounds were found to go on.",
-			OutcomeChanged:    "A person reviewed the automated decision and changed it.",
-			OutcomeConfirmed:  "A person reviewed the automated decision and confirmed it.",
-		}[a.Outcome] + " The reasons:\n\n" + a.Reason
+		add(say.text(string(a.Outcome)))
 	default:
-		n.subject = "The answer to your request"
-		n.text = head + "We do not carry it out (" + a.Article + "). The reasons:\n\n" + a.Reason
+		key = "refuse"
+		add(say.text("refuse", a.Article))
+	}
+	n.subject = say.text(key + ".subject")
+	if a.Do != MoveAsk {
+		n.text += " " + say.text("reasons")
+		add(a.Reason)
 	}
 	if a.Complaint != "" {
-		n.text += "\n\nYou can complain to the supervisory authority: " + a.Complaint
+		add(say.text("complaint", a.Complaint))
 	}
 	if a.Remedy != "" {
-		n.text += "\n\nYou can go to court: " + a.Remedy
+		add(say.text("remedy", a.Remedy))
 	}
-	n.text = strings.TrimSpace(n.text) + "\n\n" + strings.TrimSuffix(controller, "We") + "\n"
+	if controller != "" {
+		add(controller)
+	}
+	n.text += "\n"
 	return n
 }

@@ -17,14 +17,16 @@ var wordFiles embed.FS
 type words map[string]string
 
 // allWords holds them by language. They are read once; nobody changes them.
-var allWords = sync.OnceValue(func() map[string]words {
+var allWords = sync.OnceValue(func() map[string]words { return readWords(wordFiles, "words") })
+
+func readWords(from embed.FS, folder string) map[string]words {
 	all := map[string]words{}
-	files, err := wordFiles.ReadDir("words")
+	files, err := from.ReadDir(folder)
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
 	for _, f := range files {
-		text, err := wordFiles.ReadFile("words/" + f.Name())
+		text, err := from.ReadFile(folder + "/" + f.Name())
 		var w words
 		if err == nil {
 			err = json.Unmarshal(text, &w)
@@ -35,7 +37,7 @@ var allWords = sync.OnceValue(func() map[string]words {
 		all[strings.TrimSuffix(f.Name(), ".json")] = w
 	}
 	return all
-})
+}
 
 // Languages lists the languages that packages are written in.
 func Languages() []string {
