@@ -146,9 +146,8 @@ func (k *call) request() error {
 		return err
 	}
 	v.Steps, v.Code = k.stepsOf(q), q.AwaitsCode() && k.staff.Can(org.PermissionHandle)
-	waits := slices.Contains([]rights.State{rights.IdentityPending, rights.Held, rights.ApprovalPending, rights.Deciding}, q.State)
 	switch {
-	case waits:
+	case q.State.Waits():
 		if err := k.plan(&v); err != nil {
 			return err
 		}

@@ -20,6 +20,8 @@ import (
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/notice"
+	"probity/internal/rights"
+	"probity/internal/store"
 	"probity/internal/store/storetest"
 	"probity/internal/subject"
 	"probity/internal/vault"
@@ -30,6 +32,12 @@ var (
 	site = uuid.MustParse("0194a1b2-0000-7000-8000-000000000001")
 )
 
+// fernhill is what the organisation says about itself.
+var fernhill = notice.Facts{
+	Controller: "Fernhill Ltd", Processors: []string{"Hosting <Ltd>"}, Recipients: []string{"Parcel Post"}, Transfers: []string{"Japan (adequacy decision)"},
+	RetentionMonths: 14, ProofYears: 3, Authority: "Harbour Data Authority",
+}
+
 // office is the privacy centre over real rooms, with one visitor who agreed to page views.
 type office struct {
 	http.Handler
@@ -37,6 +45,7 @@ type office struct {
 	clk     *clock.Fake
 	tenant  id.Tenant
 	consent *consent.Room
+	rights  *rights.Room
 	visitor uuid.UUID
 	subject id.Subject
 }
@@ -71,7 +80,7 @@ func newOffice(t testing.TB) *office {
 			purposes[i].Basis = notice.Contract
 		}
 	}
-	_, err = o.consent.Publish(t.Context(), o.tenant, notice.Draft{Facts: notice.Facts{Controller: "Fernhill Ltd"}, Purposes: purposes, Texts: notice.DefaultTexts()})
+	_, err = o.consent.Publish(t.Context(), o.tenant, notice.Draft{Facts: fernhill, Purposes: purposes, Texts: notice.DefaultTexts()})
 	must(err)
 	for basis, purposes := range map[notice.Basis][]string{
 		notice.LegitimateInterest: {notice.Support, notice.Marketing, notice.Actions}, notice.Contract: {notice.Predict},
@@ -87,7 +96,18 @@ func newOffice(t testing.TB) *office {
 	})
 	must(err)
 	o.visitor, o.subject = *out.Visitor, out.Subject
+	o.rights = rights.New(rights.Deps{
+		DB: db, Keys: keys, People: people, Ledger: log, Gate: o.consent, Clock: o.clk,
+		Stores: []rights.Store{rights.Identities(people), rights.Choices(o.consent)},
+	})
+	must(o.rights.Migrate(t.Context()))
+	o.consent.RestrictedBy(o.rights.Restricted)
+	must(db.Tenant(o.tenant).Write(t.Context(), func(tx *store.Tx) error {
+		_, err := people.Identify(t.Context(), tx, o.subject, map[subject.Kind]string{subject.Email: "mary@example.org"})
+		return err
+	}))
 	o.Handler = New(Deps{
+		Rights: o.rights,
 		Tenant: o.tenant, Name: func(context.Context) string { return "Fernhill Ltd" }, Subjects: people, Consent: o.consent, Logger: slog.New(slog.DiscardHandler),
 	})
 	o.clk.Advance(time.Minute)

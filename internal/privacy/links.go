@@ -90,8 +90,8 @@ func Letters(links Links, name func(ctx context.Context, t id.Tenant) string, lo
 	for lang, w := range l.words {
 		l.pages[lang] = sync.OnceValue(func() *template.Template {
 			return template.Must(template.Must(template.New("").Funcs(template.FuncMap{
-				"t":         w.text,
-				"date":      w.date,
+				"t":    w.text,
+				"date": w.date, "lastday": w.lastDay,
 				"lang":      func() string { return lang },
 				"languages": func() []language { return languages },
 				"own":       func() string { return notice.LanguageName(lang) },

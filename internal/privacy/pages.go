@@ -76,7 +76,11 @@ func (v *visit) data() error {
 		}
 		parts = append(parts, part{s, size(s.Data), tree})
 	}
-	return v.show(http.StatusOK, "data", "data.title", map[string]any{"Parts": parts, "Purposes": purposes})
+	facts, err := v.facts()
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "data", "data.title", map[string]any{"Parts": parts, "Purposes": purposes, "Facts": facts})
 }
 
 // purposeView is a purpose as the visitor chose about it.
@@ -226,7 +230,7 @@ func (v *visit) submit(q rights.Request) error {
 	q.Who = rights.Who{Subjects: []id.Subject{v.subject}}
 	q.Channel, q.Language = "privacy-centre", v.lang
 	q.CreatedBy = rights.Actor{Kind: "subject"}
-	made, err := v.Rights.Submit(v.r.Context(), v.Tenant, q)
+	made, err := v.Rights.Open(v.r.Context(), v.Tenant, q, rights.Opening{Method: rights.ByCookie})
 	if err != nil {
 		return err
 	}
@@ -334,13 +338,23 @@ func (v *visit) request() error {
 	if err != nil {
 		return err
 	}
-	if !q.State.Final() {
+	body := map[string]any{
+		"Request": q, "Done": q.State == rights.Verified, "Failed": q.State == rights.Failed, "Refused": q.State == rights.Refused,
+		"TakenBack": q.State == rights.Withdrawn, "Erasure": q.Type == rights.Erasure, "Type": string(q.Type), "Due": q.DueAt.Add(-time.Second),
+		"MayTakeBack": slices.Contains(q.Moves(), rights.MoveWithdraw),
+	}
+	switch {
+	case q.State == rights.Refused:
+		if body["Words"], err = v.refusal(q); err != nil {
+			return err
+		}
+	case q.State.Waits():
+		v.w.Header().Set("Refresh", "60") // until a person moves it on
+		body["Waits"] = true
+	case !q.State.Final():
 		v.w.Header().Set("Refresh", "1")
 	}
-	return v.show(http.StatusOK, "request", "request.title", map[string]any{
-		"Request": q, "Done": q.State == rights.Verified, "Failed": q.State == rights.Failed || q.State == rights.Refused,
-		"Erasure": q.Type == rights.Erasure, "Type": string(q.Type), "Due": q.DueAt.Add(-time.Second),
-	})
+	return v.show(http.StatusOK, "request", "request.title", body)
 }
 
 func (v *visit) file() error {

@@ -1,5 +1,5 @@
-// Package privacy is the privacy centre: the pages on which a visitor sees, takes away, corrects and
-// erases what is held, gives consent, takes it back, and objects.
+// Package privacy is the privacy centre: the pages on which a visitor sees, takes away, corrects, has
+// restricted and erases what is held, gives consent, takes it back, and objects.
 //
 // A visitor is recognised by the same random cookie under which the data is stored, so nobody has to
 // identify more than the data does (Art. 11 GDPR). The pages work without JavaScript, in the
@@ -50,13 +50,16 @@ type Consent interface {
 	Choose(ctx context.Context, t id.Tenant, c consent.Choice) (*consent.Outcome, error)
 	Withdraw(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
 	ObjectFrom(ctx context.Context, t id.Tenant, w consent.Withdrawal) (*consent.Outcome, error)
+	Version(ctx context.Context, t id.Tenant, version int) (*consent.Version, error)
 	PersonalReceipt(ctx context.Context, t id.Tenant, s id.Subject, record uuid.UUID) (*verify.Receipt, error)
 }
 
 // Rights carries out requests. *rights.Room satisfies it.
 type Rights interface {
 	Held(ctx context.Context, t id.Tenant, subjects ...id.Subject) ([]rights.Section, error)
-	Submit(ctx context.Context, t id.Tenant, q rights.Request) (*rights.Request, error)
+	Open(ctx context.Context, t id.Tenant, q rights.Request, o rights.Opening) (*rights.Request, error)
+	Act(ctx context.Context, t id.Tenant, request uuid.UUID, a rights.Act) (*rights.Request, error)
+	Trail(ctx context.Context, t id.Tenant, request uuid.UUID) ([]rights.Happened, error)
 	Get(ctx context.Context, t id.Tenant, request uuid.UUID) (*rights.Request, error)
 	OfSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]*rights.Request, error)
 	Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by rights.Actor) (*rights.Package, []byte, error)
@@ -98,6 +101,7 @@ func New(d Deps) http.Handler {
 			return template.Must(template.New("").Funcs(template.FuncMap{
 				"t":         w.text,
 				"date":      w.date,
+				"lastday":   w.lastDay,
 				"lang":      func() string { return lang },
 				"languages": func() []language { return languages },
 				"own":       func() string { return notice.LanguageName(lang) },
@@ -125,6 +129,9 @@ func New(d Deps) http.Handler {
 		"POST /privacy/correct":                  (*visit).correct,
 		"GET /privacy/erase":                     (*visit).askErasure,
 		"POST /privacy/erase":                    (*visit).erase,
+		"GET /privacy/restrict":                  (*visit).askRestriction,
+		"POST /privacy/restrict":                 (*visit).restrict,
+		"POST /privacy/requests/{id}/back":       (*visit).takeBack,
 		"GET /privacy/requests/{id}":             (*visit).request,
 		"GET /privacy/requests/{id}/file":        (*visit).file,
 		"GET /privacy/requests/{id}/certificate": (*visit).certificate,

@@ -57,3 +57,6 @@ func (w words) date(t time.Time) string {
 	months := strings.Split(w["months"], " ")
 	return w.text("date", t.Day(), months[t.Month()-1], t.Year())
 }
+
+// lastDay writes the day up to which something is due, from the moment after which it is late.
+func (w words) lastDay(due time.Time) string { return w.date(due.Add(-time.Second)) }

@@ -53,3 +53,6 @@ func (q *Request) Outcomes() []Outcome {
 
 // AwaitsCode tells whether the person can show who they are with a code from a letter to them.
 func (q *Request) AwaitsCode() bool { return q.awaitsCode() }
+
+// Waits tells whether nothing happens in the state before a person does something.
+func (s State) Waits() bool { return slices.Contains(parked, s) }

@@ -255,14 +255,21 @@ func (r *Room) List(ctx context.Context, t id.Tenant, offset, limit int) (page [
 }
 
 // OfSubjects returns the requests about any of the subjects, newest first: what the privacy centre
-// shows to a person. Erasures are not among them: they keep no tie to the person.
+// shows to a person. An erasure is among them until it is finished: then it keeps no tie to the person.
 func (r *Room) OfSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]*Request, error) {
 	var list []*Request
 	seen := make(map[uuid.UUID]bool)
 	for _, s := range subjects {
+		// What waits for somebody was not searched yet, and is tied by what it names only.
+		named, err := r.digests(ctx, t, &Who{Subjects: []id.Subject{s}})
+		if err != nil {
+			return nil, err
+		}
 		some, err := r.query(ctx, t, `
-			AND q.id IN (SELECT request_id FROM rights_request_subject WHERE tenant_id = $1 AND subject = $2)
-			ORDER BY q.id DESC`, s)
+			AND q.id IN (
+				SELECT request_id FROM rights_request_subject WHERE tenant_id = $1 AND subject = $2
+				UNION SELECT request_id FROM rights_request_digest WHERE tenant_id = $1 AND digest = $3)
+			ORDER BY q.id DESC`, s, named[0])
 		if err != nil {
 			return nil, err
 		}
