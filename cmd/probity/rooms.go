@@ -121,6 +121,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	if err := r.consent.EnsureDefaults(ctx, r.tenant); err != nil {
 		return nil, err
 	}
+	if r.rights.Push, err = s.push(); err != nil {
+		return nil, err
+	}
 	if r.rights.Databases, err = readDatabases(s.Databases, r.tenant); err != nil {
 		return nil, err
 	}

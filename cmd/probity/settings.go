@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"probity/internal/fail"
+	"probity/internal/rights"
 )
 
 // settings are what an operator decides. Each is a flag, a PROBITY_ variable and a key of the
@@ -63,6 +64,8 @@ type settings struct {
 	ConsentWebhookSecret string `env:"PROBITY_CONSENT_WEBHOOK_SECRET" placeholder:"TEXT" help:"Secret that signs these calls, 16 characters or more."`
 
 	Databases string `env:"PROBITY_DATABASES" placeholder:"FILE" help:"YAML file that names the organisation's other databases by their dataset files: copies and erasures reach into them. Where they are stand in PROBITY_DSN_KEY, and PROBITY_DSN_KEY_READ for an account that only reads."`
+
+	PushAllow []string `env:"PROBITY_PUSH_ALLOW" placeholder:"CIDR" help:"Private network that packages may be sent to when a person has their data sent elsewhere; public addresses always may."`
 
 	WithdrawnData string `env:"PROBITY_WITHDRAWN_DATA" default:"keep" enum:"keep,erase" help:"What becomes of data whose only basis was consent that was taken back, for organisations that set nothing themselves: keep (it is read no more) or erase."`
 
@@ -158,6 +161,18 @@ func (s *settings) proxies() ([]netip.Prefix, error) {
 	return list, nil
 }
 
+// push says where packages may be sent to.
+func (s *settings) push() (p rights.Push, err error) {
+	for _, n := range s.PushAllow {
+		prefix, err := netip.ParsePrefix(n)
+		if err != nil {
+			return p, fail.Field("push-allow", "push-allow: %q is not a network such as 10.0.0.0/8", n)
+		}
+		p.Allow = append(p.Allow, prefix)
+	}
+	return p, nil
+}
+
 // existing fails unless there is a data directory: a command about an installation must not make one
 // because its path was misspelt.
 func (s *settings) existing() error {
@@ -192,7 +207,7 @@ func (c *configCommand) Run() error {
 		{"checkpoint-every", c.CheckpointEvery.String()}, {"audit-every", c.AuditEvery.String()},
 		{"proof-retention", c.ProofRetention.String()}, {"proof-retention-reason", c.ProofRetentionReason},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
-		{"databases", c.Databases}, {"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
+		{"databases", c.Databases}, {"push-allow", c.PushAllow}, {"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}

@@ -72,6 +72,7 @@ type newRequest struct {
 	Automated    *rights.Automated         `json:"automated_decision"`
 	Statement    string                    `json:"statement"`
 	Language     string                    `json:"language"`
+	DeliverTo    string                    `json:"deliver_to"`
 	Identity     struct {
 		Method   rights.Method `json:"method"`
 		Reason   string        `json:"reason"`
@@ -91,6 +92,7 @@ func (n *newRequest) item() (rights.Item, error) {
 	wire := genesys.GDPRRequestBody{ReplacementTerms: n.Replacements, Subject: n.Subject}
 	q, _ := wire.ToRequest()
 	q.Type, q.Channel, q.ReceivedAt, q.Statement, q.Language = n.Type, n.Channel, n.Received, n.Statement, n.Language
+	q.DeliverTo = n.DeliverTo
 	q.Facts = rights.Facts{Ground: strings.ToLower(n.Ground), Purposes: n.Purposes, Marketing: n.Marketing, Automated: n.Automated}
 	return rights.Item{Request: q, Opening: rights.Opening{
 		Method: n.Identity.Method, Reason: n.Identity.Reason, Ask: n.Identity.Question, About: n.Identity.About, Told: n.Identity.Told,

@@ -29,6 +29,7 @@ type ownRequest struct {
 	Replacements []genesys.ReplacementTerm `json:"replacements,omitempty"`
 	Report       rights.Report             `json:"report"`
 	Package      *ownPackage               `json:"package"`
+	Delivery     *rights.Delivery          `json:"delivery,omitempty"` // of a package that is sent on; in the answer about one request
 	Certificate  string                    `json:"certificate,omitempty"`
 	Problem      string                    `json:"problem,omitempty"`
 	Article      string                    `json:"article,omitempty"`
@@ -89,7 +90,11 @@ func (c *call) request() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, newOwnRequest(q, c.api.Clock.Now()))
+	o := newOwnRequest(q, c.api.Clock.Now())
+	if o.Delivery, err = c.api.Rights.DeliveryOf(c.Context(), c.who.Tenant, q.ID); err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, o)
 }
 
 func (c *call) findRequest() (*rights.Request, error) {

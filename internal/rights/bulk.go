@@ -50,7 +50,7 @@ func (r *Room) Bulk(ctx context.Context, t id.Tenant, by Actor, key string, item
 func (r *Room) OpenOnce(ctx context.Context, t id.Tenant, by Actor, key string, number int, item Item) (*Request, error) {
 	body, err := json.Marshal(map[string]any{
 		"type": item.Request.Type, "who": item.Request.Who, "replacements": item.Request.Replacements, "channel": item.Request.Channel,
-		"received": item.Request.ReceivedAt, "facts": item.Request.Facts, "statement": item.Request.Statement, "language": item.Request.Language,
+		"received": item.Request.ReceivedAt, "facts": item.Request.Facts, "statement": item.Request.Statement, "language": item.Request.Language, "deliver_to": item.Request.DeliverTo,
 		"method": item.Opening.Method, "reason": item.Opening.Reason, "ask": item.Opening.Ask, "about": item.Opening.About, "told": item.Opening.Told,
 	})
 	if err != nil {

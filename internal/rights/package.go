@@ -110,7 +110,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 				return err
 			}
 		}
-		return nil
+		return r.deliverLater(ctx, tx, j, pack)
 	})
 }
 
@@ -299,8 +299,20 @@ func partAAD(t id.Tenant, pack uuid.UUID, part int) []byte {
 // Download returns the package of a request, opened, and logs who took it. It fails with NotFound
 // if there is none, and with Gone once it has expired or the person was erased.
 func (r *Room) Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by Actor) (*Package, []byte, error) {
+	p, request, file, err := r.openPackage(ctx, t, pack)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.logDownload(ctx, t, pack, request, by); err != nil {
+		return nil, nil, err
+	}
+	p.Downloads++
+	return p, file, nil
+}
+
+// openPackage returns a package, opened, and the request it was made for.
+func (r *Room) openPackage(ctx context.Context, t id.Tenant, pack uuid.UUID) (_ *Package, request uuid.UUID, _ []byte, _ error) {
 	p := &Package{ID: pack}
-	var request uuid.UUID
 	var key id.Subject
 	var parts [][]byte
 	now := r.Clock.Now()
@@ -335,37 +347,37 @@ func (r *Room) Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by Act
 		return rows.Err()
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, request, nil, err
 	}
 	if !now.Before(p.ExpiresAt) {
-		return nil, nil, fail.New(fail.NotFound, "there is no such download, or it has expired")
+		return nil, request, nil, fail.New(fail.NotFound, "there is no such download, or it has expired")
 	}
 	var file bytes.Buffer
 	for i, sealed := range parts {
 		plain, err := r.Keys.Open(ctx, t, key, partAAD(t, pack, i), sealed)
 		if err != nil {
-			return nil, nil, err
+			return nil, request, nil, err
 		}
 		file.Write(plain)
 	}
 	if sha256.Sum256(file.Bytes()) != p.SHA256 {
-		return nil, nil, fail.New(fail.Internal, "the package is damaged: its hash is not the one that was stored")
+		return nil, request, nil, fail.New(fail.Internal, "the package is damaged: its hash is not the one that was stored")
 	}
-	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
+	return p, request, file.Bytes(), nil
+}
+
+// logDownload notes that somebody took a package.
+func (r *Room) logDownload(ctx context.Context, t id.Tenant, pack, request uuid.UUID, by Actor) error {
+	return r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE rights_package SET downloads = downloads + 1 WHERE tenant_id = $1 AND id = $2`, t, pack[:]); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `
 			INSERT INTO rights_download (tenant_id, id, package_id, request_id, actor_kind, actor_id, downloaded_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			t, id.New(), pack[:], request[:], by.Kind, by.ID, now.UnixMicro())
+			t, id.New(), pack[:], request[:], by.Kind, by.ID, r.Clock.Now().UnixMicro())
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	p.Downloads++
-	return p, file.Bytes(), nil
 }
 
 // Ticket returns a short-lived secret with which the package can be downloaded without credentials:

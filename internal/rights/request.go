@@ -138,6 +138,7 @@ type Request struct {
 	Who          Who      // empty after a completed erasure, and when it can't be opened any more
 	Identifiers  []string // kinds of identifiers that Who held, such as "email"; stays after an erasure
 	Replacements []ReplacementTerm
+	DeliverTo    string // https address that a portability package is sent to (Art. 20(2)); may be empty
 	Language     string // that the answer is written in, such as "de"; empty: that of the person's last choice
 	Channel      string // "api", "privacy-centre", "console", "letter", …
 	CreatedBy    Actor
@@ -253,6 +254,14 @@ func (r *Request) Validate() error {
 	}
 	if chained(r.Replacements) {
 		return fail.Field("replacementTerms", "the updated value of one term is the existing value of another, so the order would decide; send them one request after the other")
+	}
+	if r.DeliverTo != "" {
+		if r.Type != Portability {
+			return fail.Field("deliver_to", "only a portability package is sent on; others are downloaded")
+		}
+		if err := checkTarget(r.DeliverTo); err != nil {
+			return err
+		}
 	}
 	if len(r.Language) > maxLanguage {
 		return fail.Field("language", "a language is a tag such as de or pt-BR")

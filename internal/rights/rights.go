@@ -208,6 +208,7 @@ type Deps struct {
 	Ledger     Ledger
 	Stores     []Store // in the order of deletion
 	Models     Models
+	Push       Push      // where packages may be sent to
 	Databases  Databases // nil: the organisation has none but these
 	Register   Register  // nil: restored backups bring back whom they hold
 	Bus        Publisher

@@ -95,6 +95,20 @@ func (r *Room) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error {
+		poll := time.NewTicker(2 * time.Second)
+		defer poll.Stop()
+		for {
+			if _, err := r.Deliver(ctx); err != nil && ctx.Err() == nil {
+				r.Logger.ErrorContext(ctx, "a package can't be sent", "error", err)
+			}
+			select {
+			case <-poll.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	g.Go(func() error {
 		hourly := time.NewTicker(time.Hour)
 		defer hourly.Stop()
 		for {

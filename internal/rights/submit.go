@@ -90,7 +90,7 @@ func (r *Room) Open(ctx context.Context, t id.Tenant, q Request, o Opening) (*Re
 	if err := r.Keys.CreateSubject(ctx, t, key); err != nil {
 		return nil, err
 	}
-	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements, Statement: q.Statement, Language: q.Language})
+	plain, err := json.Marshal(content{Who: q.Who, Replacements: q.Replacements, Statement: q.Statement, Language: q.Language, DeliverTo: q.DeliverTo})
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +227,7 @@ type content struct {
 	Who          Who               `json:"who"`
 	Replacements []ReplacementTerm `json:"replacements,omitempty"`
 	Language     string            `json:"language,omitempty"`
+	DeliverTo    string            `json:"deliver_to,omitempty"`
 	Statement    string            `json:"statement,omitempty"`
 }
 
@@ -384,7 +385,7 @@ func (r *Room) reveal(ctx context.Context, w row) error {
 	if err := json.Unmarshal(plain, &c); err != nil {
 		return err
 	}
-	w.q.Who, w.q.Replacements, w.q.Statement, w.q.Language = c.Who, c.Replacements, c.Statement, c.Language
+	w.q.Who, w.q.Replacements, w.q.Statement, w.q.Language, w.q.DeliverTo = c.Who, c.Replacements, c.Statement, c.Language, c.DeliverTo
 	return nil
 }
 
