@@ -171,6 +171,7 @@ func (m *marker) everything(t *testing.T) {
 	m.fromVisitors(t)
 	m.fromThePrivacyCentre(t)
 	m.fromServers(t)
+	m.fromOtherWays(t)
 	m.nonsense(t)
 	m.everyRoute(t)
 }
@@ -384,6 +385,61 @@ func (m *marker) fromServers(t *testing.T) {
 	}
 }
 
+// fromOtherWays sends the marks through every other way that consent comes in and goes. What the
+// organisation writes itself, such as the assessment of a declared basis, is its own and stands in the
+// clear.
+func (m *marker) fromOtherWays(t *testing.T) {
+	t.Helper()
+	m.settle(t) // the visitor's address leads to them from here on
+	a := []string{"Authorization", m.auth}
+	person := map[string]any{"email": markedMail}
+	said := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339Nano)
+	m.tell(t, "POST", "/probity/v1/consent/assertions", object(map[string]any{
+		"person": person, "channel": "phone", "purposes": map[string]any{"marketing": true}, "said_at": said, "language": "en",
+		"text": "May we write to you?", "evidence": "call with " + markedMail + " " + markedPhone, "key": "crm-" + markedMail,
+	}), a...).want(t, 201)
+	var imported struct {
+		Recorded int `json:"recorded"`
+	}
+	m.tell(t, "POST", "/probity/v1/consent/imports", object(map[string]any{
+		"text": "Yes, write to me.", "language": "en", "rows": []any{
+			map[string]any{"person": map[string]any{"email": markedMail}, "purposes": map[string]any{"marketing": true}, "said_at": said, "key": "import-" + markedMail, "evidence": markedPhone},
+			map[string]any{"person": map[string]any{"phone": markedPhone}, "purposes": map[string]any{"sales": false}, "said_at": said, "key": "import-" + markedPhone},
+		},
+	}), a...).want(t, 200).into(t, &imported)
+	if imported.Recorded != 2 {
+		t.Fatalf("%d marked consents were imported, want 2", imported.Recorded)
+	}
+	m.tell(t, "POST", "/probity/v1/consent/imports", object(map[string]any{
+		"text": "Yes.", "language": "en", "rows": []any{map[string]any{"person": map[string]any{"email": markedMailbox}, "purposes": map[string]any{markedMail: true}, "said_at": markedMail, "key": markedMail}},
+	}), a...)
+	m.tell(t, "POST", "/probity/v1/consent/optins", object(map[string]any{
+		"deployment": deployment, "nonce": m.nonce(t), "email": markedMail, "purposes": []string{"marketing"},
+	}), "Origin", origin).want(t, 202)
+	m.tell(t, "POST", "/probity/v1/consent/parents", object(map[string]any{
+		"deployment": deployment, "nonce": m.nonce(t), "parent_email": markedMail, "purposes": []string{"support"}, "age_band": "0-12", "country": "DE",
+	}), "Origin", origin).want(t, 202)
+	m.tell(t, "POST", "/probity/v1/consent/object", object(map[string]any{
+		"deployment": deployment, "visitor": m.cookie, "purposes": []string{"sales"}, "reason": "They write to " + markedMail + " and call " + markedPhone + ".",
+		"ui": map[string]any{"component": "preferences", "action": "save", "dwell_ms": 900, "trusted": true, "viewport": "d"}, "client_time": now(),
+	}), "Origin", origin).want(t, 200)
+	m.tell(t, "POST", "/probity/v1/consent/links", object(map[string]any{"person": person, "purposes": []string{"marketing"}}), a...)
+	m.tell(t, "POST", "/probity/v1/consent/links", object(map[string]any{"person": map[string]any{"email": markedMail}, "purposes": []string{"marketing"}}), a...).want(t, 201)
+	m.tell(t, "POST", "/probity/v1/consent/person/state", object(map[string]any{"person": person}), a...)
+	all := map[string]bool{}
+	for _, p := range purposes {
+		all[p] = true
+	}
+	c := choice(m.nonce(t), all)
+	delete(c, "visitor")
+	c["external_id"], c["ui"] = markedMail, map[string]any{"component": "form", "action": "save", "dwell_ms": 5200, "trusted": true}
+	m.tell(t, "POST", "/probity/v1/consent/person/choices", object(c), a...).want(t, 201)
+	m.tell(t, "POST", "/probity/v1/consent/invalidations", object(map[string]any{"notice": markedMail, "reason": markedMail}), a...)
+	m.tell(t, "POST", "/probity/v1/requests", object(map[string]any{
+		"type": "rectification", "channel": "letter", "subject": customer(m.cookie), "statement": "I also answer at " + markedPhone + ".",
+	}), a...)
+}
+
 // nonsense sends the marks where they are no valid input at all.
 func (m *marker) nonsense(t *testing.T) {
 	t.Helper()
@@ -450,7 +506,7 @@ func (m *marker) offer(t *testing.T) {
 
 func TestMarksOfAPersonStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "--log-level", "debug")
+	h := newHouse(t, "--log-level", "debug", "--smtp-url", "smtp://127.0.0.1:9", "--mail-from", "shop@example.org")
 	s := h.start(t)
 	m := newMarker(t, s)
 	m.everything(t)

@@ -251,11 +251,23 @@ func erasedForGood(t *testing.T, h *house, m *marker) {
 		keys = append(keys, k)
 	}
 	_, epoch := was.epochs(t)
+	// What other ways brought in stands in tables of its own, and only this person has rows there.
+	ways := []string{"consent_ask", "consent_objection", "consent_link", "consent_once", "mail_letter"}
+	for _, table := range ways {
+		if rowsIn(t, was.db, table) == 0 {
+			t.Fatalf("before the erasure %s is empty: the test would prove nothing", table)
+		}
+	}
 
 	s := h.start(t)
 	auth := s.token(t)
 	erasure := s.erase(t, auth, m.cookie)
 	s.erase(t, auth, past)
+	// A correction gave the visitor another address in between: what came in under the old one is found
+	// by it.
+	for _, who := range []map[string]any{{"emailAddresses": []string{markedMail}}, {"phoneNumbers": []string{markedPhone}}, {"externalId": markedMail}} {
+		s.request(t, auth, "?deleteConfirmed=true", object(map[string]any{"requestType": "GDPR_DELETE", "subject": who}))
+	}
 	var late sent
 	s.do(t, "POST", eventsPath, batch(m.cookie, event(90, nil)), "Origin", origin).into(t, &late)
 	if late.Accepted != 0 {
@@ -299,6 +311,18 @@ func erasedForGood(t *testing.T, h *house, m *marker) {
 			t.Fatal(err)
 		}
 	}
+	main, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(h.data, "probity.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range ways {
+		if n := rowsIn(t, main, table); n != 0 {
+			t.Errorf("after the erasure %s has %d rows", table, n)
+		}
+	}
+	if err := main.Close(); err != nil {
+		t.Fatal(err)
+	}
 	is := openStores(t, after)
 	if n, now := is.epochs(t); n != 1 || now <= epoch {
 		t.Errorf("there are %d keys of the organisation, the newest of epoch %d; before the erasure it was %d", n, now, epoch)
@@ -320,6 +344,17 @@ func erasedForGood(t *testing.T, h *house, m *marker) {
 	if has := again.read(t, subjects); has.identities+has.events+has.receipts+has.records > 0 {
 		t.Errorf("with wrapped keys from a backup, %+v can be read after the epoch turned", has)
 	}
+}
+
+func rowsIn(t *testing.T, db *store.DB, table string) (n int) {
+	t.Helper()
+	err := db.Read(t.Context(), func(tx *store.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT count(*) FROM "`+table+`" WHERE tenant_id IS NOT NULL`).Scan(&n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // searchExactly is searchFiles for bytes that are no text.
