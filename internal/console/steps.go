@@ -27,6 +27,7 @@ type Rights interface {
 	SendCode(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor) error
 	CheckCode(ctx context.Context, t id.Tenant, request uuid.UUID, code string, by rights.Actor) (*rights.Request, error)
 	Simulate(ctx context.Context, t id.Tenant, q rights.Request, o rights.Opening) (*rights.Plan, error)
+	SettleDatabases(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor, reason string) error
 	Trail(ctx context.Context, t id.Tenant, request uuid.UUID) ([]rights.Happened, error)
 	Snapshot(ctx context.Context, t id.Tenant, sum string) (json.RawMessage, error)
 	Settings(ctx context.Context, t id.Tenant) (rights.Settings, error)
@@ -381,6 +382,9 @@ func (k *call) stepsOf(q *rights.Request) (list []stepView) {
 			main := m == rights.MoveVerify || m == rights.MoveAnswer || m == rights.MoveApprove || m == rights.MoveDecide || m == rights.MoveLift
 			list = append(list, stepView{"/console/requests/" + q.ID.String() + "/steps/" + string(m), s.title, main})
 		}
+	}
+	if waitsForDatabases(q) && k.staff.Can(org.PermissionDecide) {
+		list = append(list, stepView{"/console/requests/" + q.ID.String() + "/settle", "Let stay what can’t be masked", true})
 	}
 	return list
 }
