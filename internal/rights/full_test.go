@@ -662,6 +662,81 @@ func TestABulkIsStoredItemByItemAndOnce(t *testing.T) {
 	})
 }
 
+func TestCallsMadeAtOnceUnderOneKeyMakeOneRequest(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		item := rights.Item{Request: rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: []string{"a@example.org"}}}}
+		made := make(chan uuid.UUID, 8)
+		for range cap(made) {
+			go func() {
+				var id uuid.UUID
+				for range 20 {
+					q, err := h.OpenOnce(t.Context(), h.t, clerk, "key", 0, item)
+					if fail.Is(err, fail.Unavailable) {
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+					} else {
+						id = q.ID
+					}
+					break
+				}
+				made <- id
+			}()
+		}
+		first := <-made
+		for range cap(made) - 1 {
+			if other := <-made; other != first || other == uuid.Nil {
+				t.Errorf("one call made %s, another %s", first, other)
+			}
+		}
+		if n := h.rows(t, "rights_request"); n != 1 {
+			t.Errorf("there are %d requests", n)
+		}
+	})
+}
+
+// Two people of staff act at once: one of them is told to read the request again.
+func TestOfTwoDecisionsMadeAtOnceOneCounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		p := h.newPerson(t)
+		q := h.work(t, h.submit(t, rights.Request{Type: rights.Objection, Who: byMail(p), Facts: rights.Facts{Purposes: []string{"predict"}}}))
+		errs := make(chan error, 2)
+		for _, a := range []rights.Act{
+			{Do: rights.MoveDecide, By: clerk, Outcome: rights.OutcomeUpheld, Reason: "Nothing outweighs it.", Told: "letter"},
+			{Do: rights.MoveDecide, By: second, Outcome: rights.OutcomeCompelling, Reason: "Fraud.", Complaint: "The authority.", Remedy: "The court.", Told: "letter"},
+		} {
+			go func() {
+				_, err := h.Act(t.Context(), h.t, q.ID, a)
+				errs <- err
+			}()
+		}
+		won := 0
+		for range 2 {
+			if err := <-errs; err == nil {
+				won++
+			} else if !fail.Is(err, fail.Conflict) {
+				t.Error(err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d decisions counted", won)
+		}
+		decisions := 0
+		trail, err := h.Trail(t.Context(), h.t, q.ID)
+		for _, e := range trail {
+			if e.What == string(rights.MoveDecide) {
+				decisions++
+			}
+		}
+		if decisions != 1 || err != nil {
+			t.Errorf("%d decisions stand in the trail (%v)", decisions, err)
+		}
+	})
+}
+
 // A process is killed at each of its contacts with other rooms while it takes a bulk in. The caller, who
 // got no answer, repeats the call: each request is there once, and each acknowledged one is kept.
 func TestABulkSurvivesDeathAtEveryStepAndIsNeitherLostNorDoubled(t *testing.T) {

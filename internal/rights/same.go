@@ -142,9 +142,13 @@ func (o *once) claim(ctx context.Context, tx *store.Tx, request uuid.UUID, now t
 	if !errors.Is(err, sql.ErrNoRows) {
 		return uuid.Nil, err
 	}
-	_, err = tx.Exec(ctx, `
-		INSERT INTO rights_once (tenant_id, key_digest, item, body_digest, request_id, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+	n, err := tx.Exec(ctx, `
+		INSERT INTO rights_once (tenant_id, key_digest, item, body_digest, request_id, made_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT DO NOTHING`,
 		tx.TenantID(), o.key, o.item, o.body, request[:], now.UnixMicro())
+	if err == nil && n == 0 {
+		err = fail.New(fail.Unavailable, "The same call is being made at this moment. Repeat it.")
+	}
 	return uuid.Nil, err
 }
 
