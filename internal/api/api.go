@@ -103,7 +103,7 @@ func New(d Deps) *API {
 	}
 	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
 	a.routes = append(a.routes, requestTable()...)
-	a.routes = append(a.routes, rectifyTable()...)
+	a.routes = append(append(a.routes, rectifyTable()...), recipientTable()...)
 	a.routes = append(a.routes, withdrawnTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))

@@ -6,10 +6,7 @@ package downstream
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,7 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +29,7 @@ import (
 
 // SignatureHeader holds "t=SECONDS,v1=HEX": HMAC-SHA256, under the shared secret, of SECONDS, a full
 // stop and the body. A receiver compares it, and refuses what is older than it thinks fit.
-const SignatureHeader = "Probity-Signature"
+const SignatureHeader = rights.SignatureHeader
 
 const (
 	patience   = 5 * time.Second    // for one answer
@@ -244,13 +240,7 @@ func (r *Room) tell(ctx context.Context, d *told) (outcome string, ok bool) {
 }
 
 // Sign returns the value of SignatureHeader for a body.
-func Sign(secret string, at time.Time, body []byte) string {
-	seconds := strconv.FormatInt(at.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(seconds + "."))
-	mac.Write(body)
-	return "t=" + seconds + ",v1=" + hex.EncodeToString(mac.Sum(nil))
-}
+func Sign(secret string, at time.Time, body []byte) string { return rights.Sign(secret, at, body) }
 
 // note writes how a try went and when the next one is due.
 func (r *Room) note(ctx context.Context, t id.Tenant, d *told, outcome string, ok bool) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ type certificateBody struct {
 	Verified     string           `json:"verification"`
 	Expiring     []Expiring       `json:"would_have_expired,omitempty"` // within 30 days, by itself; it was erased all the same
 	Decisions    []string         `json:"decisions"`
+	Recipients   []Informed       `json:"recipients,omitempty"` // who are told (Art. 19)
 }
 
 // stepRecord fixes the certificate's body and enters its digest in the ledger, in the transaction
@@ -67,6 +69,12 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 	if j.typ == Rectification {
 		b.Verified = "after the change the identities were read again: none of the replaced values was found"
 	}
+	if b.Recipients, err = r.informed(ctx, j); err != nil {
+		return err
+	}
+	if j.typ == Erasure && len(b.Recipients) > 0 {
+		b.Kept = append(slices.Clone(b.Kept), keptForRecipients)
+	}
 	body, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -95,6 +103,10 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 		}
 		j.ledger = index
 		j.work.Body = body
+		j.report.Kept = b.Kept
+		if j.report.Recipients, err = r.tellRecipients(ctx, tx, j); err != nil {
+			return err
+		}
 		return r.noteErasure(ctx, tx, erasure)
 	})
 }

@@ -48,6 +48,16 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	told, err := r.Recipients(ctx, j.tenant)
+	if err != nil {
+		return err
+	}
+	controller.Recipients = slices.Clone(controller.Recipients)
+	for _, p := range told {
+		if !slices.Contains(controller.Recipients, p.Name) {
+			controller.Recipients = append(controller.Recipients, p.Name)
+		}
+	}
 	detectors, err := r.detectors(ctx, j.tenant)
 	if err != nil {
 		return err

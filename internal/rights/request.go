@@ -173,6 +173,7 @@ type Report struct {
 	Expiring     []Expiring       `json:"expiring,omitempty"`  // what would have ended by itself within 30 days; it was included
 	Horizon      string           `json:"horizon,omitempty"`   // after this date backups hold no key that opens the data
 	Decisions    []string         `json:"decisions,omitempty"`
+	Recipients   []Informed       `json:"recipients,omitempty"`       // who are told (Art. 19)
 	Masked       int              `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
 	Copies       int              `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
 }

@@ -137,7 +137,13 @@ func (r *Room) settled(ctx context.Context, j *job) error {
 	if !j.report.Matched && j.typ != HumanReview {
 		j.report.Decisions = []string{"Nothing is held under these identifiers."}
 	}
+	if j.report.Recipients, err = r.informed(ctx, j); err != nil {
+		return err
+	}
 	return r.end(ctx, j, Verified, "", nil, func(tx *store.Tx) error {
+		if _, err := r.tellRecipients(ctx, tx, j); err != nil {
+			return err
+		}
 		_, err := r.Ledger.Append(ctx, tx, ledger.Entry{Kind: ledger.RightsCompleted, Payload: entry})
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -216,6 +217,7 @@ type Deps struct {
 	Mail       Mailer
 	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
 	Clock      clock.Clock
+	HTTP       *http.Client // tells recipients; nil: one that follows no redirects
 	Logger     *slog.Logger
 }
 

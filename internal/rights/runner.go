@@ -109,9 +109,26 @@ func (r *Room) Run(ctx context.Context) error {
 		}
 	})
 	g.Go(func() error {
+		often := time.NewTicker(time.Second)
+		defer often.Stop()
+		for {
+			if _, err := r.Tell(ctx); err != nil && ctx.Err() == nil {
+				r.Logger.ErrorContext(ctx, "recipients can't be told; it is tried again", "error", err)
+			}
+			select {
+			case <-often.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	g.Go(func() error {
 		hourly := time.NewTicker(time.Hour)
 		defer hourly.Stop()
 		for {
+			if err := r.forgetTold(ctx); err != nil && ctx.Err() == nil {
+				r.Logger.ErrorContext(ctx, "old messages to recipients can't be dropped", "error", err)
+			}
 			if _, err := r.Expire(ctx); err != nil && ctx.Err() == nil {
 				r.Logger.ErrorContext(ctx, "old requests can't forget what they hold", "error", err)
 			}
