@@ -38,6 +38,19 @@ func TestValidate(t *testing.T) {
 		{"nobody", rights.Request{Type: rights.Access}, "subject", false},
 		{"only spaces", rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: []string{"  "}}}, "subject", false},
 		{"an unknown type", rights.Request{Type: "forgetting", Who: mail}, "requestType", false},
+		{"an erasure with its ground", rights.Request{Type: rights.Erasure, Who: mail, Facts: rights.Facts{Ground: "f"}}, "", true},
+		{"a ground that Art. 17(1) lacks", rights.Request{Type: rights.Erasure, Who: mail, Facts: rights.Facts{Ground: "g"}}, "ground", false},
+		{"a ground that Art. 18(1) lacks", rights.Request{Type: rights.Restriction, Who: mail, Facts: rights.Facts{Ground: "e"}}, "ground", false},
+		{"a restriction without a ground", rights.Request{Type: rights.Restriction, Who: mail}, "", true},
+		{"an export with a ground", rights.Request{Type: rights.Access, Who: mail, Facts: rights.Facts{Ground: "a"}}, "ground", false},
+		{"an objection to nothing", rights.Request{Type: rights.Objection, Who: mail}, "purposes", false},
+		{"an objection to direct marketing", rights.Request{Type: rights.Objection, Who: mail, Facts: rights.Facts{Marketing: true}}, "", true},
+		{"an objection to somebody", rights.Request{Type: rights.Objection, Who: mail, Facts: rights.Facts{Purposes: []string{"a@example.org"}}}, "purposes", false},
+		{"an export with purposes", rights.Request{Type: rights.Access, Who: mail, Facts: rights.Facts{Purposes: []string{"predict"}}}, "purposes", false},
+		{"a review of nothing", rights.Request{Type: rights.HumanReview, Who: mail}, "automated_decision", false},
+		{"a review of an offer", rights.Request{Type: rights.HumanReview, Who: mail, Facts: rights.Facts{Automated: &rights.Automated{Kind: "offer"}}}, "", true},
+		{"a review of the weather", rights.Request{Type: rights.HumanReview, Who: mail, Facts: rights.Facts{Automated: &rights.Automated{Kind: "weather"}}}, "automated_decision.kind", false},
+		{"a statement of a megabyte", rights.Request{Type: rights.Objection, Who: mail, Statement: strings.Repeat("x", 1<<20), Facts: rights.Facts{Marketing: true}}, "statement", false},
 		{"a value of a megabyte", rights.Request{Type: rights.Access, Who: rights.Who{Name: strings.Repeat("x", 1<<20)}}, "subject", false},
 		{"too many values", rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: make([]string, 101), Name: "x"}}, "subject", false},
 	} {
@@ -64,6 +77,8 @@ func TestEveryStateHasAStatusThatClientsKnow(t *testing.T) {
 	for state, want := range map[rights.State]string{
 		rights.Received: "INITIATED", rights.Locating: "SEARCHING", rights.Rewriting: "UPDATING", rights.Erasing: "DELETING",
 		rights.Verifying: "FINALIZING", rights.Packaging: "FINALIZING", rights.Certifying: "FINALIZING",
+		rights.IdentityPending: "INITIATED", rights.Held: "INITIATED", rights.ApprovalPending: "INITIATED", rights.Deciding: "INITIATED",
+		rights.Restricting: "UPDATING", rights.Settling: "UPDATING", rights.Withdrawn: "ERROR",
 		rights.Verified: "COMPLETED", rights.Failed: "ERROR", rights.Refused: "ERROR", "of a later version": "ERROR",
 	} {
 		if got := state.Status(); got != want || !known[got] {
