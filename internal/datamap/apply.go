@@ -54,10 +54,7 @@ func (x *eraser) mask(ctx context.Context) error {
 			continue
 		}
 		for _, h := range list {
-			h.clear = map[string]cell{}
-			for _, f := range h.due {
-				h.clear[f.Column()] = h.cell(f.Column())
-			}
+			h.clear = h.cells
 		}
 		if err := x.maskRows(ctx, c, list); err != nil {
 			return err
@@ -102,8 +99,9 @@ func (x *eraser) maskRows(ctx context.Context, c *Collection, list []*hit) error
 }
 
 // choose returns what to write into the columns of a row, with the strategy that the column accepted
-// before in the first place. A column that can't be masked is left out, and named.
-func (x *eraser) choose(c *Collection, h *hit) (sets [][]set) {
+// before in the first place; if that one makes a value, it is all that is looked at when it must be quick.
+// A column that can't be masked is left out, and named.
+func (x *eraser) choose(c *Collection, h *hit, quick bool) (sets [][]set) {
 	t := x.stores[c.Dataset].tables[c]
 	seen := map[string]bool{}
 	for _, f := range h.due {
@@ -149,7 +147,13 @@ func (x *eraser) choose(c *Collection, h *hit) (sets [][]set) {
 				list = append(list, set{col: col, fields: fields, used: slices.Repeat([]string{Null}, len(fields)), cell: cell{null: true}, strategy: Null})
 			}
 		} else {
-			for _, p := range x.m.propose(f, col, t, x.asked(f), clear.text) {
+			only := ""
+			if quick {
+				if only = x.usual[f]; only == "" {
+					only = x.asked(f)
+				}
+			}
+			for _, p := range x.m.propose(f, col, t, x.asked(f), only, clear.text) {
 				list = append(list, set{col: col, fields: fields, used: []string{p.strategy}, cell: p.cell, strategy: p.strategy})
 			}
 		}
@@ -181,7 +185,7 @@ func (x *eraser) choose(c *Collection, h *hit) (sets [][]set) {
 // with the nearest value that it takes.
 func (x *eraser) maskRow(ctx context.Context, c *Collection, h *hit) error {
 	tx := x.txs[c.Dataset]
-	choice := x.choose(c, h)
+	choice := x.choose(c, h, false)
 	if len(choice) == 0 {
 		return nil
 	}
@@ -246,6 +250,7 @@ func constraintOf(err error) string {
 // wrote notes what was done to the row.
 func (x *eraser) wrote(h *hit, sets []set) {
 	h.masked = true
+	h.cells = slices.Clone(h.cells) // the row as it was is remembered
 	for _, s := range sets {
 		for i, f := range s.fields {
 			x.substituted(f, x.asked(f), s.used[i])
@@ -372,7 +377,7 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 	batches := map[string]*batch{}
 	var order []string
 	for _, h := range list {
-		choice := x.choose(c, h)
+		choice := x.choose(c, h, true)
 		var first []set
 		var names []string
 		for _, list := range choice {
@@ -662,7 +667,7 @@ func (x *eraser) verify(ctx context.Context, on func(*Collection) querier, early
 					continue
 				}
 				for _, f := range h.due {
-					before := h.clear[f.Column()]
+					before := h.clear[h.l.at[f.Column()]]
 					still := !before.null && now.cell(f.Column()) == before
 					if len(f.Path) > 1 && !still {
 						old := (&row{l: l, cells: replaced(l, now, f.Column(), before)}).values(f)

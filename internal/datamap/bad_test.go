@@ -454,4 +454,3 @@ func TestDatasetFilesThatAreUnsafeOrWrongAreRefused(t *testing.T) {
 		t.Errorf("a file that isn't there: %v", err)
 	}
 }
-

@@ -99,10 +99,10 @@ func (e *Erased) Describe(w io.Writer) {
 // hit is a row in which something is due.
 type hit struct {
 	*row
-	due    []*Field        // to be masked
-	clear  map[string]cell // columns as they were, by name, of those that are due
-	masked bool            // a column was changed
-	goes   bool            // the row is deleted
+	due    []*Field // to be masked
+	clear  []cell   // the row as it was, once something is due; nil before
+	masked bool     // a column was changed
+	goes   bool     // the row is deleted
 	gone   bool
 }
 

@@ -140,8 +140,8 @@ func token(f *Field) string {
 }
 
 // propose returns the values that could stand instead of the clear one, the one asked for first, then
-// the nearest. None equals the clear value.
-func (m *masker) propose(f *Field, col *column, t *table, asked string, clear string) []proposal {
+// the nearest. None equals the clear value. If the strategy only makes values, they are all.
+func (m *masker) propose(f *Field, col *column, t *table, asked, only, clear string) []proposal {
 	var out []proposal
 	add := func(strategy, text string) {
 		if text == clear || col.length > 0 && utf8.RuneCountInString(text) > col.length {
@@ -175,6 +175,11 @@ func (m *masker) propose(f *Field, col *column, t *table, asked string, clear st
 			for _, v := range m.make(f, col, t, strategy, clear, limit) {
 				add(strategy, v)
 			}
+		}
+	}
+	if only != "" {
+		if one(only); len(out) > 0 {
+			return out
 		}
 	}
 	one(asked)

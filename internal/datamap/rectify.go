@@ -94,6 +94,7 @@ func (r *Rectified) Describe(w io.Writer) {
 // fix is a row with what is to be written into it. Its hit keeps the columns as they were.
 type fix struct {
 	*hit
+	clear    map[string]cell // the columns that change, as they were
 	sets     []set
 	by       map[*Field][]int // the replacements that apply to a field
 	withheld map[*Field]bool  // fields that are about others, and stay out of reports
@@ -317,7 +318,7 @@ func (x *rectifier) plan(ctx context.Context) error {
 			return nil
 		}
 		t := x.stores[c.Dataset].tables[c]
-		fx := &fix{hit: &hit{row: f.row, clear: map[string]cell{}}, by: map[*Field][]int{}}
+		fx := &fix{hit: &hit{row: f.row}, clear: map[string]cell{}, by: map[*Field][]int{}}
 		if x.req.Mode == ModeGuarded && !f.alone {
 			fx.withheld = c.all()
 			if f.status != foreign {
