@@ -92,8 +92,9 @@ func refuseLostRootKey(s *settings) error {
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(s.Data, "vault.db")); s.Vault == "" && err == nil {
-		return fail.New(fail.Unavailable, "%s is missing but the vault is there: put the file back, or make it again with 'probity recover' and the recovery share", s.rootKeyFile())
+	// The register is in the data directory wherever the vault is, and was made with the key.
+	if s.Vault == "" && exists(filepath.Join(s.Data, "vault.db")) || exists(s.registers()[0]) {
+		return fail.New(fail.Unavailable, "the root key %s is missing but what was made with it is there: put the file back, or make it again with 'probity recover' and the recovery share", s.rootKeyFile())
 	}
 	return nil
 }

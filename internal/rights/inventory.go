@@ -99,7 +99,7 @@ func Inventory() []Place {
 			What: "packages made for the person"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_request_subject", "rights_request_digest", "rights_code", "rights_restriction", "rights_hold"},
 			Strategy: Delete, Kept: "until 14 days after the request is finished; restrictions and holds until they are lifted", What: "whom requests, restrictions and holds are about"},
-		{Store: "requests", Where: mainDB, Tables: []string{"rights_request", "rights_trail", "rights_download", "rights_once", "rights_policy", "rights_hold_record"},
+		{Store: "requests", Where: mainDB, Tables: []string{"rights_request", "rights_trail", "rights_download", "rights_delivery", "rights_once", "rights_policy", "rights_hold_record"},
 			Strategy: Redact, Kept: life, What: "requests: type, dates, kinds of identifiers without values, counts, certificates; what they say of a person is sealed and deleted",
 			Article: "Art. 5(2), 12(3)", Erased: "that there was a request, and how it ended"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_erasure"}, Strategy: Keep, Kept: life, What: "which erasures the database knows",
