@@ -38,16 +38,27 @@ func (v *visit) overview() error {
 		return err
 	}
 	type count struct {
-		Title string
-		N     int
+		heading
+		N int
 	}
 	var held []count
 	for _, s := range sections {
 		if n := size(s.Data); n > 0 {
-			held = append(held, count{s.Title, n})
+			held = append(held, count{v.heading(&s), n})
 		}
 	}
 	return v.show(http.StatusOK, "overview", "overview.title", map[string]any{"Held": held, "Requests": requests})
+}
+
+// heading is what a part of the data is called, and in which language that is: other rooms may hold
+// something that the words do not know.
+type heading struct{ Title, Lang string }
+
+func (v *visit) heading(s *rights.Section) heading {
+	if title, ok := v.words["part."+s.File]; ok {
+		return heading{title, v.lang}
+	}
+	return heading{s.Title, "en"}
 }
 
 // data shows everything that is held, as it is held.
@@ -64,9 +75,11 @@ func (v *visit) data() error {
 		return err
 	}
 	type part struct {
-		rights.Section
-		Size int
-		Tree *node
+		heading
+		About    string
+		Provided bool
+		Size     int
+		Tree     *node
 	}
 	var parts []part
 	for _, s := range sections {
@@ -74,7 +87,7 @@ func (v *visit) data() error {
 		if err != nil {
 			return err
 		}
-		parts = append(parts, part{s, size(s.Data), tree})
+		parts = append(parts, part{v.heading(&s), s.In(v.lang), s.Provided, size(s.Data), tree})
 	}
 	facts, err := v.facts()
 	if err != nil {

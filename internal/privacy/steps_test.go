@@ -238,6 +238,29 @@ func TestEveryStateAndRightReadsInEveryLanguage(t *testing.T) {
 	}
 }
 
+// TestTheDataIsNamedInEveryLanguage holds every part that the rooms of an installation hand out to a
+// name in the language of the page.
+func TestTheDataIsNamedInEveryLanguage(t *testing.T) {
+	o := newOffice(t)
+	o.post("/privacy/copy", url.Values{})
+	if _, err := o.rights.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	en := loadWords()["en"]
+	english := regexp.MustCompile(`<(td|h2) lang="en">`)
+	for lang, w := range loadWords() {
+		for _, path := range []string{"/privacy/", "/privacy/data"} {
+			page := o.get(path + "?lang=" + lang)
+			if lang != "en" && (english.MatchString(page) || strings.Contains(page, en["part.consent/history"])) {
+				t.Errorf("%s in %s names data in English", path, lang)
+			}
+			if !strings.Contains(html.UnescapeString(page), w["part.identities/identifiers"]) {
+				t.Errorf("%s in %s does not name the identifiers", path, lang)
+			}
+		}
+	}
+}
+
 // TestOnlyOwnRequestsAreSeen keeps one visitor's requests from another's centre.
 func TestOnlyOwnRequestsAreSeen(t *testing.T) {
 	o := newOffice(t)
