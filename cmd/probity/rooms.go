@@ -18,6 +18,7 @@ import (
 	"probity/internal/journey"
 	"probity/internal/ledger"
 	"probity/internal/mail"
+	"probity/internal/opendsr"
 	"probity/internal/org"
 	"probity/internal/predict"
 	"probity/internal/rights"
@@ -44,6 +45,7 @@ type rooms struct {
 	worker    *worker.Worker
 	rights    *rights.Room
 	others    *downstream.Room // systems that are told of withdrawals
+	opendsr   *opendsr.Room    // requests of controllers
 	withdrawn *withdrawn.Room
 	witness   *witness.Witness
 	publisher *witness.Publisher
@@ -91,6 +93,9 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
 	r.consent.RestrictedBy(r.rights.Restricted)
+	if r.opendsr, err = openOpenDSR(e, r.rights, s); err != nil {
+		return nil, err
+	}
 	if err := r.publish(s); err != nil {
 		return nil, err
 	}
@@ -101,6 +106,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 		{"org", r.org.Migrate}, {"ledger", r.ledger.Migrate}, {"subject", r.subjects.Migrate},
 		{"consent", r.consent.Migrate}, {"predict", r.predict.Migrate}, {"journey", r.journey.Migrate},
 		{"rights", r.rights.Migrate}, {"downstream", r.others.Migrate}, {"withdrawn", r.withdrawn.Migrate}, {"mail", r.mail.Migrate},
+		{"opendsr", r.opendsr.Migrate},
 		{"witness", r.publisher.Migrate},
 	}
 	for _, m := range migrations {

@@ -83,7 +83,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 	handler := api.New(api.Deps{
 		Org: r.org, Rights: r.rights, Consent: r.consent, Subjects: r.subjects, Journey: r.journey, Ledger: r.ledger,
 		Witness: r.witness, Publisher: r.publisher,
-		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others, Withdrawn: r.withdrawn,
+		Collector: r.collector, Worker: r.worker, Predictors: r.predict, Bus: r.stream, Downstream: r.others, OpenDSR: r.opendsr, Withdrawn: r.withdrawn,
 		Clock: r.clock, Logger: log, SDK: sdk.Files, Metrics: r.metrics(), Ready: r.ready,
 		Options: api.Options{PublicURL: s.PublicURL, TrustedProxies: proxies, Started: r.clock.Now()},
 	})
@@ -151,6 +151,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
 		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
 		"publishing": r.keepPublic,
+		"opendsr":    r.opendsr.Run,
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {

@@ -63,6 +63,9 @@ type settings struct {
 	ConsentWebhook       string `env:"PROBITY_CONSENT_WEBHOOK" placeholder:"URL" help:"Address that is told when somebody takes consent back, so that other systems stop too; https."`
 	ConsentWebhookSecret string `env:"PROBITY_CONSENT_WEBHOOK_SECRET" placeholder:"TEXT" help:"Secret that signs these calls, 16 characters or more."`
 
+	OpenDSRCertificate string `name:"opendsr-certificate" env:"PROBITY_OPENDSR_CERTIFICATE" placeholder:"FILE" help:"PEM file of the certificate that signs answers to controllers who send requests as OpenDSR 2.0 has them; without it none are taken."`
+	OpenDSRKey         string `name:"opendsr-key" env:"PROBITY_OPENDSR_KEY" placeholder:"FILE" help:"PEM file of its private key, RSA or ECDSA."`
+
 	Databases string `env:"PROBITY_DATABASES" placeholder:"FILE" help:"YAML file that names the organisation's other databases by their dataset files: copies and erasures reach into them. Where they are stand in PROBITY_DSN_KEY, and PROBITY_DSN_KEY_READ for an account that only reads."`
 
 	PushAllow []string `env:"PROBITY_PUSH_ALLOW" placeholder:"CIDR" help:"Private network that packages may be sent to when a person has their data sent elsewhere; public addresses always may."`
@@ -207,7 +210,7 @@ func (c *configCommand) Run() error {
 		{"checkpoint-every", c.CheckpointEvery.String()}, {"audit-every", c.AuditEvery.String()},
 		{"proof-retention", c.ProofRetention.String()}, {"proof-retention-reason", c.ProofRetentionReason},
 		{"jurisdiction", c.Jurisdiction}, {"storage-location", c.StorageLocation}, {"retention", c.Retention},
-		{"databases", c.Databases}, {"push-allow", c.PushAllow}, {"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
+		{"opendsr-certificate", c.OpenDSRCertificate}, {"opendsr-key", c.OpenDSRKey}, {"databases", c.Databases}, {"push-allow", c.PushAllow}, {"withdrawn-data", c.WithdrawnData}, {"consent-webhook", redactURL(c.ConsentWebhook)},
 		{"bootstrap-deployment", c.BootstrapDeployment}, {"bootstrap-basis", c.BootstrapBasis},
 	}
 	doc := yaml.Node{Kind: yaml.MappingNode}

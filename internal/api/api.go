@@ -21,6 +21,7 @@ import (
 	"probity/internal/downstream"
 	"probity/internal/journey"
 	"probity/internal/ledger"
+	"probity/internal/opendsr"
 	"probity/internal/org"
 	"probity/internal/rights"
 	"probity/internal/subject"
@@ -45,6 +46,7 @@ type Deps struct {
 	Predictors Predictors
 	Bus        Bus
 	Downstream *downstream.Room // nil: no other system is told of withdrawals
+	OpenDSR    *opendsr.Room    // nil: OpenDSR is not spoken
 	Withdrawn  *withdrawn.Room  // nil: withdrawn data is always kept
 
 	Clock   clock.Clock
@@ -103,7 +105,7 @@ func New(d Deps) *API {
 	}
 	a.routes = append(append(a.table(), a.proofTable()...), a.logTable()...)
 	a.routes = append(a.routes, requestTable()...)
-	a.routes = append(append(a.routes, rectifyTable()...), recipientTable()...)
+	a.routes = append(append(append(a.routes, rectifyTable()...), recipientTable()...), opendsrTable()...)
 	a.routes = append(a.routes, withdrawnTable()...)
 	for _, rt := range a.routes {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
