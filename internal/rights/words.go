@@ -77,7 +77,7 @@ func (w words) text(key string, args ...any) string {
 // day writes a date as people do.
 func (w words) day(t time.Time) string {
 	t = t.UTC()
-	months := strings.Fields(w["months"])
+	months := strings.Split(w["months"], " ") // "de gener" has a hard space
 	return w.text("date", t.Day(), months[t.Month()-1], t.Year())
 }
 

@@ -11,6 +11,9 @@ import (
 
 // Every language says everything that English says, with the same places for values, and nothing else.
 func TestEveryLanguageHasTheWordsOfPackages(t *testing.T) {
+	if n := len(Languages()); n != 26 {
+		t.Errorf("packages are written in %d languages, the privacy centre in 26", n)
+	}
 	en, place := allWords()["en"], regexp.MustCompile(`\{\d\}`)
 	same := map[string]int{}
 	for l, w := range allWords() {
@@ -25,7 +28,7 @@ func TestEveryLanguageHasTheWordsOfPackages(t *testing.T) {
 				same[l]++
 			}
 		}
-		if n := len(strings.Fields(w["months"])); n != 12 {
+		if n := len(strings.Split(w["months"], " ")); n != 12 {
 			t.Errorf("%s has %d months", l, n)
 		}
 	}
