@@ -168,7 +168,7 @@ func newHouseOn(t testing.TB, db *store.DB) *house {
 	gone := withdrawn.New(withdrawn.Deps{DB: db, Clock: h.clk, Logger: logger})
 	must(gone.Migrate(ctx))
 	h.api = api.New(api.Deps{
-		Witness: cosigner, Publisher: publisher, Withdrawn: gone,
+		Witness: cosigner, Publisher: publisher, Withdrawn: gone, OpenDSR: newOpenDSR(t, db, h.rights, h.clk),
 		Org: h.org, Rights: h.rights, Consent: h.consent, Subjects: subjects, Journey: h.journey, Ledger: h.ledger,
 		Collector: collector, Worker: w, Predictors: predictor, Bus: h.bus, Clock: h.clk, Logger: logger,
 		SDK:     fstest.MapFS{"dist/ac.js": {Data: []byte(`gate(d.currentScript,"Privacy choices")`)}, "dist/banner.css": {Data: []byte("b{}")}},
