@@ -202,19 +202,21 @@ func (c *Correction) validate() error {
 			}
 		}
 	}
-	known := func(kind string) bool {
-		return slices.ContainsFunc(c.Datasets, func(d *Dataset) bool {
-			return slices.ContainsFunc(d.Collections, func(c *Collection) bool {
-				return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Identity == kind || f.Matches([]string{kind}) })
-			})
-		})
-	}
 	for i, r := range c.Replace {
-		if !known(r.Kind) {
+		if !Holds(c.Datasets, r.Kind) {
 			return fail.New(fail.Invalid, "replacement %d: no field of the datasets is an identity of the kind %s or of the category %s", i+1, r.Kind, r.Kind)
 		}
 	}
 	return nil
+}
+
+// Holds tells whether a field of the datasets is an identity of the kind, or of the category.
+func Holds(sets []*Dataset, kind string) bool {
+	return slices.ContainsFunc(sets, func(d *Dataset) bool {
+		return slices.ContainsFunc(d.Collections, func(c *Collection) bool {
+			return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Identity == kind || f.Matches([]string{kind}) })
+		})
+	})
 }
 
 // matching returns the replacements that are about the field.

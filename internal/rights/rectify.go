@@ -15,12 +15,20 @@ import (
 // found by, and in every store that holds copies. Each replacement term is counted, also one that
 // matched nothing, so that the answer can say which records changed.
 func (r *Room) stepRewrite(ctx context.Context, j *job) error {
+	databases, err := r.rectifyDatabases(ctx, j)
+	if err != nil {
+		return r.keepOpen(ctx, j, err)
+	}
 	return r.step(ctx, j, stepVerify, Verifying, func(tx *store.Tx, j *job) (err error) {
 		if j.work.Subjects, err = r.expand(ctx, tx, j.work.Subjects); err != nil {
 			return err
 		}
 		if err := r.rewriteAll(ctx, tx, j); err != nil {
 			return err
+		}
+		for _, d := range databases {
+			j.report.add(d.Store, d.Did, d.Counts)
+			j.report.Matched = j.report.Matched || len(d.Counts) > 0
 		}
 		if err := r.addStatement(ctx, tx, j); err != nil {
 			return err
