@@ -54,6 +54,10 @@ func TestRubbishIsRefusedInTheRightShape(t *testing.T) {
 				if a.at("error") == nil {
 					t.Errorf("%s with %s: %.200s", rt.Path, name, a.body)
 				}
+			case strings.HasPrefix(rt.Path, "/opendsr/"): // its own shape, section 7.6 of OpenDSR
+				if e, _ := a.at("error").(map[string]any); e["code"] != float64(a.status) || e["message"] == nil || e["errors"] == nil {
+					t.Errorf("%s with %s: %.200s", rt.Path, name, a.body)
+				}
 			case a.at("message") == nil || a.at("code") == nil || a.at("status") != float64(a.status) || a.at("contextId") == nil || own == (a.at("errors") != nil):
 				t.Errorf("%s %s with %s has another shape: %.200s", rt.Method, rt.Path, name, a.body)
 			}
