@@ -166,6 +166,7 @@ func New(d Deps) http.Handler {
 		"POST /console/requests/settings":                                    {org.PermissionAdmin, do(secondWay)},
 		"GET /console/requests/{request}/steps/{step}":                       {org.PermissionRights, (*call).askStep},
 		"POST /console/requests/{request}/steps/{step}":                      {org.PermissionRights, (*call).takeStep},
+		"POST /console/requests/{request}/take":                              {org.PermissionHandle, (*call).takeOn},
 		"GET /console/requests/{request}/settle":                             {org.PermissionDecide, (*call).askSettle},
 		"POST /console/requests/{request}/settle":                            {org.PermissionDecide, (*call).settle},
 		"GET /console/requests/{request}/code":                               {org.PermissionHandle, (*call).askCode},

@@ -35,6 +35,8 @@ type queueView struct {
 	Tabs          []queueTab
 	Show          rights.Show
 	Types, States []option
+	Whose         []option
+	Names         map[uuid.UUID]string // of those who have taken one on
 	Filtered      bool
 	List          []rights.Waiting
 	Total         int
@@ -53,6 +55,16 @@ func (k *call) requests() error {
 	}
 	v := queueView{Show: rights.ShowOpen, MayAdd: k.staff.Can(org.PermissionRequest), MaySet: k.staff.Can(org.PermissionAdmin)}
 	q := rights.Queue{Type: rights.Type(query.Get("type")), State: rights.State(query.Get("state"))}
+	whose := query.Get("whose")
+	switch whose {
+	case "nobody":
+		q.Free = true
+	case "mine":
+		q.Assignee = k.staff.ID
+	default:
+		whose = ""
+	}
+	v.Whose = picks(whose, "", "anybody’s", "nobody", "nobody’s", "mine", "mine")
 	all := load.Open + load.Done
 	tabs := []struct {
 		show rights.Show
@@ -69,7 +81,7 @@ func (k *call) requests() error {
 	}
 	address := func(show rights.Show, page int) string {
 		out := url.Values{"show": {string(show)}}
-		for name, value := range map[string]string{"type": string(q.Type), "state": string(q.State)} {
+		for name, value := range map[string]string{"type": string(q.Type), "state": string(q.State), "whose": whose} {
 			if value != "" {
 				out.Set(name, value)
 			}
@@ -90,7 +102,7 @@ func (k *call) requests() error {
 	for _, s := range slices.Sorted(maps.Keys(load.States)) {
 		v.States = append(v.States, picks(string(q.State), string(s), standWords(s))...)
 	}
-	v.Filtered = q.Type != "" || q.State != ""
+	v.Filtered = q.Type != "" || q.State != "" || whose != ""
 	q.Show = v.Show
 	page, err := strconv.Atoi(cmp.Or(query.Get("page"), "1"))
 	if err != nil || page < 1 || page > 1_000_000 {
@@ -99,6 +111,12 @@ func (k *call) requests() error {
 	skip := (page - 1) * requestsAPage
 	if v.List, v.Total, err = k.Rights.Queue(ctx, k.tenant(), q, skip, requestsAPage); err != nil {
 		return err
+	}
+	v.Names = map[uuid.UUID]string{}
+	for _, w := range v.List {
+		if w.Assignee != uuid.Nil && v.Names[w.Assignee] == "" {
+			v.Names[w.Assignee] = k.who(w.Assignee.String())
+		}
 	}
 	v.First, v.Last = skip+1, skip+len(v.List)
 	if page > 1 {
@@ -128,6 +146,9 @@ type requestView struct {
 	Progress []progress
 	Running  bool // it is being carried out right now
 	Refused  []fact
+	Taken    string // who takes care of it; empty: nobody
+	Mine     bool
+	MayTake  bool
 }
 
 func (k *call) request() error {
@@ -142,6 +163,14 @@ func (k *call) request() error {
 			return err
 		}
 	}
+	taken, err := k.Rights.Assignee(k.r.Context(), k.tenant(), q.ID)
+	if err != nil {
+		return err
+	}
+	if taken != uuid.Nil {
+		v.Taken = k.who(taken.String())
+	}
+	v.Mine, v.MayTake = taken == k.staff.ID, !q.State.Final() && k.staff.Can(org.PermissionHandle)
 	if v.Trail, err = k.trailOf(q); err != nil {
 		return err
 	}

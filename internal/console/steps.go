@@ -27,6 +27,8 @@ type Rights interface {
 	SendCode(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor) error
 	CheckCode(ctx context.Context, t id.Tenant, request uuid.UUID, code string, by rights.Actor) (*rights.Request, error)
 	Simulate(ctx context.Context, t id.Tenant, q rights.Request, o rights.Opening) (*rights.Plan, error)
+	Assign(ctx context.Context, t id.Tenant, request, staff uuid.UUID, by rights.Actor) error
+	Assignee(ctx context.Context, t id.Tenant, request uuid.UUID) (uuid.UUID, error)
 	SettleDatabases(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor, reason string) error
 	Trail(ctx context.Context, t id.Tenant, request uuid.UUID) ([]rights.Happened, error)
 	Snapshot(ctx context.Context, t id.Tenant, sum string) (json.RawMessage, error)
@@ -245,6 +247,22 @@ func (k *call) checkCode() error {
 	return do(func() *way { return k.codeWay(q) })(k)
 }
 
+// takeOn has the member of staff take care of the request, or leave it to others.
+func (k *call) takeOn() error {
+	q, err := k.requestOf()
+	if err != nil {
+		return err
+	}
+	staff := k.staff.ID
+	if k.line("leave") != "" {
+		staff = uuid.Nil
+	}
+	if err := k.Rights.Assign(k.r.Context(), k.tenant(), q.ID, staff, k.hand()); err != nil {
+		return err
+	}
+	return k.goTo("/console/requests/" + q.ID.String())
+}
+
 // sendCode has a new code sent to the person.
 func (k *call) sendCode() error {
 	q, err := k.requestOf()
@@ -432,7 +450,7 @@ func (k *call) trailOf(q *rights.Request) ([]happened, error) {
 // whatWords say what happened.
 func whatWords(what string) string {
 	if w, ok := map[string]string{
-		"received": "The request came in", "code-sent": "A code was sent", "code-wrong": "A wrong code was tried",
+		"received": "The request came in", "code-sent": "A code was sent", "code-wrong": "A wrong code was tried", "taken": "Somebody takes care of it", "left": "Nobody takes care of it any more",
 		string(rights.MoveAsk): "The person was asked", string(rights.MoveAnswer): "The person answered", string(rights.MoveVerify): "The identity was established",
 		string(rights.MoveExtend): "The time limit was extended", string(rights.MoveHold): "The data is kept for now", string(rights.MoveRelease): "The hold ended",
 		string(rights.MoveApprove): "A second person approved", string(rights.MoveRefuse): "It was refused", string(rights.MoveDecide): "It was decided",

@@ -191,3 +191,30 @@ func TestAnOpenRequestShowsAPlanInNumbersOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestARequestIsTakenOnAndTheQueueTellsWhatNobodyHas(t *testing.T) {
+	o := newOffice(t)
+	mine := o.asked(rights.Access, rights.Who{ExternalID: "customer-7"}, 0)
+	free := o.asked(rights.Access, rights.Who{ExternalID: "customer-8"}, 0)
+	at := "/console/requests/" + mine.ID.String()
+	if page := o.went(at+"/take", nil); !strings.Contains(page, "Dana Desk takes care of it") || !strings.Contains(page, "Leave it to others") {
+		t.Errorf("taken on:\n%s", page)
+	}
+	for query, want := range map[string][]string{"whose=nobody": {free.ID.String()}, "whose=mine": {mine.ID.String()}, "whose=else": {mine.ID.String(), free.ID.String()}} {
+		got := listed(o.see("/console/requests?"+query, http.StatusOK))
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s lists %v, want %v", query, got, want)
+		}
+	}
+	if page := o.went(at+"/take", url.Values{"leave": {"on"}}); strings.Contains(page, `data-testid="taken"`) || !strings.Contains(page, "Nobody takes care of it any more") {
+		t.Errorf("left to others:\n%s", page)
+	}
+	if _, err := o.rights.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := o.send(at+"/take", nil); r.StatusCode != http.StatusConflict {
+		t.Errorf("a finished request taken on: %d", r.StatusCode)
+	}
+}

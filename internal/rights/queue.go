@@ -23,6 +23,7 @@ type Waiting struct {
 	DueAt      time.Time
 	FinishedAt time.Time // zero while it is open
 	Paused     bool      // the clock stands until the person answers
+	Assignee   uuid.UUID // who of the staff has taken it on; zero: nobody
 }
 
 // Show says which requests a queue lists.
@@ -45,6 +46,9 @@ type Queue struct {
 	Show  Show
 	Type  Type  // empty: all
 	State State // empty: all
+	Free  bool  // only what nobody has taken on
+	// Assignee chooses what one of the staff has taken on; zero: all.
+	Assignee uuid.UUID
 }
 
 // paused is true of the requests whose clock stands: nothing becomes late meanwhile.
@@ -79,6 +83,12 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 	if q.State != "" {
 		where += " AND state = " + arg(string(q.State))
 	}
+	if q.Free {
+		where += " AND assignee IS NULL"
+	}
+	if q.Assignee != uuid.Nil {
+		where += " AND assignee = " + arg(q.Assignee[:])
+	}
 	err = r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		page = nil
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM rights_request WHERE tenant_id = $1`+where, args...).Scan(&total); err != nil {
@@ -87,7 +97,7 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 		chosen := where + ` ORDER BY CASE WHEN finished_at IS NULL THEN 0 ELSE 1 END,
 			CASE WHEN finished_at IS NULL THEN due_at ELSE -finished_at END, id LIMIT ` + arg(limit) + ` OFFSET ` + arg(offset)
 		rows, err := tx.Query(ctx, `
-			SELECT id, type, state, channel, received_at, due_at, finished_at, `+paused+` FROM rights_request
+			SELECT id, type, state, channel, received_at, due_at, finished_at, `+paused+`, assignee FROM rights_request
 			WHERE tenant_id = $1`+chosen, args...)
 		if err != nil {
 			return err
@@ -97,12 +107,16 @@ func (r *Room) Queue(ctx context.Context, t id.Tenant, q Queue, offset, limit in
 			var w Waiting
 			var received, due int64
 			var finished sql.NullInt64
-			if err := rows.Scan(&w.ID, &w.Type, &w.State, &w.Channel, &received, &due, &finished, &w.Paused); err != nil {
+			var assignee []byte
+			if err := rows.Scan(&w.ID, &w.Type, &w.State, &w.Channel, &received, &due, &finished, &w.Paused, &assignee); err != nil {
 				return err
 			}
 			w.ReceivedAt, w.DueAt = micro(received), micro(due)
 			if finished.Valid {
 				w.FinishedAt = micro(finished.Int64)
+			}
+			if len(assignee) == 16 {
+				w.Assignee = uuid.UUID(assignee)
 			}
 			page = append(page, w)
 		}
