@@ -41,7 +41,8 @@ type company struct {
 func (b *bench) datamap(ctx context.Context) error {
 	admin, err := storetest.PostgresAdmin()
 	if err != nil {
-		return err
+		remark("PostgreSQL is not measured: %v", err)
+		return nil
 	}
 	pg, err := sql.Open("pgx", admin)
 	if err != nil {
