@@ -254,7 +254,9 @@ func (x *eraser) wrote(h *hit, sets []set) {
 	for _, s := range sets {
 		for i, f := range s.fields {
 			x.substituted(f, x.asked(f), s.used[i])
-			x.usual[f] = s.strategy
+			if x.usual[f] == "" || s.used[i] == x.asked(f) {
+				x.usual[f] = s.strategy // one row's exception is no rule
+			}
 		}
 		h.cells[h.l.at[s.col.name]] = s.cell
 	}
