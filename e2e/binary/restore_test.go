@@ -25,7 +25,6 @@ type drill struct {
 	record         string
 	session        string
 	access         string // an access request about the person, with a package
-	pack           string // its file, while it was there
 	subjects       []id.Subject
 	register, copy string
 }

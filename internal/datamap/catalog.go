@@ -85,9 +85,6 @@ func (t *table) place(alias string) string {
 	return alias + "ctid::text"
 }
 
-// unkeyed tells whether rows can be told apart by their content alone.
-func (t *table) unkeyed() bool { return len(t.key) == 0 && !t.hasRowID }
-
 func (t *table) column(name string) *column { return t.byName[name] }
 
 // unique tells whether the column takes part in a unique constraint.

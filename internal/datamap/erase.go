@@ -220,11 +220,9 @@ func (x *eraser) substituted(f *Field, asked, used string) {
 // plan walks to all rows and notes what is due in them.
 func (x *eraser) plan(ctx context.Context) error {
 	skip := func(c *Collection, f found) {
-		withheld := c.all()
-		if f.status != foreign {
-			withheld = x.own.withheld(f.node)
-		}
-		s := Shared{Collection: c.String(), Key: keyOf(c, f.row, withheld), Owners: len(f.own)}
+		// The list is for whoever carries out the request, not for the person: it names the row, and only
+		// a key that names others stays out.
+		s := Shared{Collection: c.String(), Key: keyOf(c, f.row, x.own.withheld(f.node)), Owners: len(f.own)}
 		if x.skipped[c] == nil {
 			x.skipped[c] = map[string]int{}
 		}

@@ -370,7 +370,12 @@ func integers(f *Field, col *column, raw []byte) []string {
 	n := binary.BigEndian.Uint64(raw)%most + 1
 	positive := strconv.FormatUint(n, 10)
 	if f.Identity == "" && !f.linked {
-		return []string{positive}
+		// The second stands in where the first happens to be the clear value.
+		second := strconv.FormatUint(n%most+1, 10)
+		if strings.HasPrefix(col.typ, "year") { // 99 would be read as 1999
+			positive, second = strconv.FormatUint(1902+n, 10), strconv.FormatUint(1902+n%most+1, 10)
+		}
+		return []string{positive, second}
 	}
 	if bits < 32 {
 		return nil // too few numbers to find one that is nobody's

@@ -724,9 +724,6 @@ func (o *oracle) erasure(mode Mode, remove bool, targets []string) *fate {
 		full := mode == ModeReference || o.alone(r.worldRow)
 		if !full {
 			withheld := o.withheld(r.worldRow)
-			if !r.shown {
-				withheld = everyField(r.c)
-			}
 			raw, _ := json.Marshal(map[string]any{"collection": r.c.String(), "key": o.key(r.worldRow, withheld), "owners": len(r.own)})
 			f.skipped = append(f.skipped, string(raw))
 			if !o.mine(r.worldRow) {

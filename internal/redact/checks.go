@@ -310,7 +310,7 @@ func checkPPSN(w string) bool {
 
 func checkNINO(w string) bool {
 	return strings.IndexByte("DFIQUV", w[0]) < 0 && strings.IndexByte("DFIQUVO", w[1]) < 0 && letter(w[0]) && letter(w[1]) &&
-		allDigits(w[2:8]) && w[8] >= 'A' && w[8] <= 'D' && strings.Index("BG GB KN NK NT TN ZZ", w[:2]) < 0
+		allDigits(w[2:8]) && w[8] >= 'A' && w[8] <= 'D' && !strings.Contains("BG GB KN NK NT TN ZZ", w[:2])
 }
 
 // checkHETU is the Finnish code: the date, a sign of the century, a serial number, a check letter.

@@ -64,13 +64,13 @@ var engines = map[string]engine{
 
 // before is an installation of which a backup was made before somebody was erased.
 type before struct {
-	tenant              id.Tenant
-	p, phone, other     person
-	erased              *rights.Request
-	main, keys          string // URLs of the databases as they are after the erasure
-	oldMain, oldKeys    string // and as they were before
-	register            string
-	access, certificate uuid.UUID
+	tenant           id.Tenant
+	p, phone, other  person
+	erased           *rights.Request
+	main, keys       string // URLs of the databases as they are after the erasure
+	oldMain, oldKeys string // and as they were before
+	register         string
+	access           uuid.UUID
 }
 
 // erasedSince loads an installation, makes a backup, and erases a person with two devices. The

@@ -420,7 +420,7 @@ func (r *Room) TellTaskMessage(ctx context.Context, t id.Tenant, request, recipi
 // forgetTold drops messages that are too old: nobody is named for longer, told or not.
 func (r *Room) forgetTold(ctx context.Context) error {
 	return r.DB.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE rights_told SET message = NULL, data_key = NULL, due_at = 0 WHERE message IS NOT NULL AND made_at < $1`,
+		_, err := tx.Exec(ctx, `UPDATE rights_told SET message = NULL, data_key = NULL, due_at = 0 WHERE tenant_id IS NOT NULL AND message IS NOT NULL AND made_at < $1`,
 			r.Clock.Now().Add(-tellKeeps).UnixMicro())
 		return err
 	})
