@@ -151,7 +151,7 @@ func typesOfMariaDB(t *testing.T, strategy string) {
 			t.Errorf("%s: %s", strategy, jsonOf(t, out))
 		}
 		expect(t, "the other's row", d.table(t, "SELECT * FROM people WHERE BINARY email = 'ann@x'"), before)
-		expect(t, "clear values", d.table(t, `SELECT COUNT(*) FROM people WHERE id = 18446744073709551615 AND (doc LIKE '%123%' OR size = 's' OR tags = 'a,b' OR flags = 5 OR big = 18446744073709551614 OR padded = 42 OR small = -7 OR name LIKE '%nnchen' OR low LIKE '%nnchen' OR raw = 0x0102 OR y = 1999 OR dur = '10:00:00' OR changed <> '2020-01-01 10:00:00')`), "0")
+		expect(t, "clear values", d.table(t, `SELECT COUNT(*) FROM people WHERE id = 18446744073709551615 AND (doc LIKE '%49 123%' OR size = 's' OR tags = 'a,b' OR flags = 5 OR big = 18446744073709551614 OR padded = 42 OR small = -7 OR name LIKE '%nnchen' OR low LIKE '%nnchen' OR raw = 0x0102 OR y = 1999 OR dur = '10:00:00' OR changed <> '2020-01-01 10:00:00')`), "0")
 		d.exec(t, "CREATE TABLE plain (id INTEGER PRIMARY KEY, email VARCHAR(60), name VARCHAR(60)) ENGINE=MyISAM;\nINSERT INTO plain VALUES (1, 'a@x', 'Ann');\n")
 		for _, strategy := range []string{Null, Delete} {
 			out := erase(t, request(t, d, strings.ReplaceAll(peopleMap, "people", "plain"), "email", "a@x"), strategy, false, "user")
