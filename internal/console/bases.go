@@ -76,16 +76,15 @@ func (k *call) bases() error {
 		list = append(list, v)
 	}
 	slices.SortStableFunc(list, func(a, b basisView) int {
-		return cmp.Compare(b2i(!a.Ended.IsZero()), b2i(!b.Ended.IsZero()))
+		switch {
+		case a.Ended.IsZero() == b.Ended.IsZero():
+			return 0
+		case a.Ended.IsZero():
+			return -1
+		}
+		return 1
 	})
 	return k.show(http.StatusOK, "bases", "Other bases", map[string]any{"List": list, "Warnings": warnings, "MayDeclare": k.staff.Can(org.PermissionDeclare)})
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func pointsOf(d *consent.Declared) []fact {

@@ -393,6 +393,20 @@ func (x *eraser) savepoint(ctx context.Context, tx *sql.Tx, f func() error) erro
 // lost is the end of a transaction: nothing more can be tried in it.
 type lost struct{ error }
 
+// constraintOf names the constraint that a store's refusal rests on, empty if it names none.
+func constraintOf(err error) string {
+	if state, name := sqlState(err); state != "" && name != "" && state[:2] == "23" {
+		return " (" + name + ")"
+	}
+	return ""
+}
+
+// foreignKeyRefused tells whether a foreign key forbids the change.
+func foreignKeyRefused(err error) bool {
+	state, name := sqlState(err)
+	return state == "23503" || name == "error 1451" || name == "error 1452"
+}
+
 // refusal tells what a store's refusal means: "" if it is no refusal but a failure.
 func refusal(err error) string {
 	switch {
@@ -405,14 +419,11 @@ func refusal(err error) string {
 	if len(state) < 2 {
 		return ""
 	}
-	of := ""
-	if name != "" && state[:2] == "23" {
-		of = " (" + name + ")"
-	}
+	of := constraintOf(err)
 	switch {
 	case state == "23502", state == "23000" && name == "error 1048":
 		return "the column is NOT NULL"
-	case state == "23503", name == "error 1451", name == "error 1452":
+	case foreignKeyRefused(err):
 		return "a foreign key forbids it" + of
 	case state == "23505", name == "error 1062", name == "error 1586":
 		return "the value must be unique" + of
