@@ -42,7 +42,7 @@ $(STATICCHECK): tools/go.mod
 	cd tools && go build -o ../$(STATICCHECK) honnef.co/go/tools/cmd/staticcheck
 
 race:
-	CGO_ENABLED=1 go test -race -short -timeout 40m $(RACE)
+	CGO_ENABLED=1 go test -race -short -timeout 20m $(RACE)
 
 generate:
 	go generate ./...
