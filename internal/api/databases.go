@@ -3,10 +3,11 @@ package api
 import (
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"probity/internal/api/genesys"
 	"probity/internal/fail"
 	"probity/internal/org"
-	"probity/internal/rights"
 )
 
 // databasesTable lists what can be asked about the organisation's other databases.
@@ -14,7 +15,7 @@ func databasesTable() []route {
 	return []route{
 		{"GET", "/probity/v1/databases", can(org.PermissionRights), 0, (*call).databases},
 		{"POST", "/probity/v1/databases/plan", can(org.PermissionRequest), 0, (*call).planDatabases},
-		{"POST", "/probity/v1/requests/{requestId}/databases", can(org.PermissionRequest), 0, (*call).settleDatabases},
+		{"POST", "/probity/v1/requests/{requestId}/databases", can(org.PermissionRequest), 0, on("requestId", (*call).settleDatabases)},
 	}
 }
 
@@ -44,19 +45,8 @@ func (c *call) planDatabases() error {
 }
 
 // settleDatabases lets fields stay that no strategy can mask, for a reason.
-func (c *call) settleDatabases() error {
-	var body struct {
-		Reason string `json:"reason"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	request, err := c.pathID("requestId")
-	if err != nil {
-		return err
-	}
-	by := rights.Actor{Kind: "client", ID: c.who.UID}
-	if err := c.api.Rights.SettleDatabases(c.Context(), c.who.Tenant, request, by, body.Reason); err != nil {
+func (c *call) settleDatabases(request uuid.UUID, body *reasoned) error {
+	if err := c.api.Rights.SettleDatabases(c.Context(), c.who.Tenant, request, c.caller(), body.Reason); err != nil {
 		return err
 	}
 	return c.empty()

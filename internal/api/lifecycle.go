@@ -27,10 +27,10 @@ func requestTable() []route {
 		{"GET", "/probity/v1/requests/{requestId}/trail", can(org.PermissionRights), 0, (*call).requestTrail},
 		{"GET", "/probity/v1/requests/{requestId}/policy", can(org.PermissionRights), 0, (*call).requestPolicy},
 		{"POST", "/probity/v1/requests/{requestId}/code", can(org.PermissionHandle), 0, (*call).sendCode},
-		{"POST", "/probity/v1/requests/{requestId}/code/check", public(code), 0, throttled((*call).checkCode)},
+		{"POST", "/probity/v1/requests/{requestId}/code/check", public(code), 0, throttled(on("requestId", (*call).checkCode))},
 		{"GET", "/probity/v1/holds", can(org.PermissionRights, org.PermissionDecide), 0, (*call).holds},
 		{"POST", "/probity/v1/holds", can(org.PermissionDecide), 0, (*call).addHold},
-		{"POST", "/probity/v1/holds/{holdId}/release", can(org.PermissionDecide), 0, (*call).releaseHold},
+		{"POST", "/probity/v1/holds/{holdId}/release", can(org.PermissionDecide), 0, on("holdId", (*call).releaseHold)},
 	}
 	for _, m := range []struct {
 		path       string
@@ -43,6 +43,7 @@ func requestTable() []route {
 		{"extension", org.PermissionHandle, rights.MoveExtend},
 		{"fee", org.PermissionHandle, rights.MoveFee},
 		{"withdrawal", org.PermissionHandle, rights.MoveWithdraw},
+		{"retry", org.PermissionHandle, rights.MoveRetry},
 		{"approval", org.PermissionApprove, rights.MoveApprove},
 		{"refusal", org.PermissionDecide, rights.MoveRefuse},
 		{"hold", org.PermissionDecide, rights.MoveHold},
@@ -252,28 +253,43 @@ func (c *call) requestPolicy() error {
 	return c.reply(http.StatusOK, map[string]any{"sha256": q.Facts.Policy, "policy": body})
 }
 
-// move returns the handler of one step that people take with a request.
-func move(do rights.Move) func(*call) error {
+// on returns a handler that reads the body and an id of the path, and acts with them.
+func on[B any](param string, act func(c *call, which uuid.UUID, body *B) error) func(*call) error {
 	return func(c *call) error {
-		var body struct {
-			Reason    string         `json:"reason"`
-			Complaint string         `json:"complaint"`
-			Remedy    string         `json:"remedy"`
-			Article   string         `json:"article"`
-			Outcome   rights.Outcome `json:"outcome"`
-			About     string         `json:"about"`
-			Method    rights.Method  `json:"method"`
-			Told      string         `json:"told"`
-			Amount    string         `json:"amount"`
-			Currency  string         `json:"currency"`
-		}
-		if err := c.decode(&body); err != nil {
+		body := new(B)
+		if err := c.decode(body); err != nil {
 			return err
 		}
-		request, err := c.pathID("requestId")
+		which, err := c.pathID(param)
 		if err != nil {
 			return err
 		}
+		return act(c, which, body)
+	}
+}
+
+// reasoned is a body that says why.
+type reasoned struct {
+	Reason string `json:"reason"`
+}
+
+// step is what people say of a step that they take with a request.
+type step struct {
+	Reason    string         `json:"reason"`
+	Complaint string         `json:"complaint"`
+	Remedy    string         `json:"remedy"`
+	Article   string         `json:"article"`
+	Outcome   rights.Outcome `json:"outcome"`
+	About     string         `json:"about"`
+	Method    rights.Method  `json:"method"`
+	Told      string         `json:"told"`
+	Amount    string         `json:"amount"`
+	Currency  string         `json:"currency"`
+}
+
+// move returns the handler of one step that people take with a request.
+func move(do rights.Move) func(*call) error {
+	return on("requestId", func(c *call, request uuid.UUID, body *step) error {
 		q, err := c.api.Rights.Act(c.Context(), c.who.Tenant, request, rights.Act{
 			Do: do, By: c.caller(), Reason: body.Reason, Complaint: body.Complaint, Remedy: body.Remedy, Article: body.Article,
 			Outcome: body.Outcome, About: body.About, Method: body.Method, Told: body.Told, Amount: body.Amount, Currency: body.Currency,
@@ -282,7 +298,7 @@ func move(do rights.Move) func(*call) error {
 			return err
 		}
 		return c.reply(http.StatusOK, newOwnRequest(q, c.api.Clock.Now()))
-	}
+	})
 }
 
 func (c *call) sendCode() error {
@@ -302,18 +318,13 @@ func (c *call) sendCode() error {
 	return c.empty()
 }
 
+// sentBack is a code that the person sends back.
+type sentBack struct {
+	Code string `json:"code"`
+}
+
 // checkCode takes the code back from the person. Whoever has it learns that it was right, and no more.
-func (c *call) checkCode() error {
-	var body struct {
-		Code string `json:"code"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	request, err := c.pathID("requestId")
-	if err != nil {
-		return err
-	}
+func (c *call) checkCode(request uuid.UUID, body *sentBack) error {
 	t, err := c.api.Rights.TenantOf(c.Context(), request)
 	if fail.Is(err, fail.NotFound) {
 		// As a wrong code: nobody finds out which numbers are requests.
@@ -399,17 +410,7 @@ func (c *call) addHold() error {
 	return c.reply(http.StatusCreated, newOwnHold(k))
 }
 
-func (c *call) releaseHold() error {
-	var body struct {
-		Reason string `json:"reason"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	hold, err := c.pathID("holdId")
-	if err != nil {
-		return err
-	}
+func (c *call) releaseHold(hold uuid.UUID, body *reasoned) error {
 	if err := c.api.Rights.Release(c.Context(), c.who.Tenant, hold, body.Reason, c.caller()); err != nil {
 		return err
 	}

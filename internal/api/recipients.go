@@ -107,20 +107,14 @@ func (c *call) tellTask() error {
 
 // settleTold notes that staff told a recipient, or why nobody will.
 func settleTold(waive bool) func(*call) error {
-	return func(c *call) error {
-		request, recipient, err := c.toldOf()
+	return on("recipientId", func(c *call, recipient uuid.UUID, body *reasoned) error {
+		request, err := c.pathID("requestId")
 		if err != nil {
-			return err
-		}
-		var body struct {
-			Reason string `json:"reason"`
-		}
-		if err := c.decode(&body); err != nil {
 			return err
 		}
 		if err := c.api.Rights.SettleTold(c.Context(), c.who.Tenant, request, recipient, c.caller(), waive, body.Reason); err != nil {
 			return err
 		}
 		return c.empty()
-	}
+	})
 }

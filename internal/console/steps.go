@@ -102,6 +102,7 @@ var moveForms = map[rights.Move]moveForm{
 			}
 		}},
 	rights.MoveWithdraw: {"The person takes the request back", "Nothing is done, and the request is finished.", "It is taken back", org.PermissionHandle, nil},
+	rights.MoveRetry:    {"Try again", "The request goes on with the step that failed. What was done stays done.", "Try again", org.PermissionHandle, nil},
 	rights.MoveAnnounce: {"Tell the person that the restriction will end", "It can be lifted a day later at the earliest (Art. 18(3) GDPR).", "Tell them", org.PermissionDecide,
 		func(k *call, _ *rights.Request) []field {
 			return []field{k.reason("Why it ends, in words that the person understands."), k.told()}

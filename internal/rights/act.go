@@ -17,7 +17,8 @@ import (
 const never = math.MaxInt64
 
 // Act makes a move of Apply on the stored request, tells the person where the law wants it, and keeps
-// the trail, all in one transaction. When it returns without error the move survives a crash.
+// the trail, all in one transaction. When it returns without error the move survives a crash. To retry
+// what is being carried out changes nothing.
 //
 // Errors: those of Apply; fail.Conflict as well if the request is being carried out, or was changed, at
 // this moment; fail.Invalid for the field told if the person must be told and can't be written to.
@@ -33,6 +34,9 @@ func (r *Room) act(ctx context.Context, t id.Tenant, request uuid.UUID, a Act, a
 	before, err := r.Get(ctx, t, request)
 	if err != nil {
 		return nil, err
+	}
+	if a.Do == MoveRetry && !before.State.Final() {
+		return before, nil // it goes on already
 	}
 	controller, rules, err := r.rules(ctx, t, before.Facts.Policy)
 	if err != nil {
@@ -133,12 +137,20 @@ func (r *Room) replace(ctx context.Context, tx *store.Tx, before, after *Request
 	}
 	t, now := tx.TenantID(), r.Clock.Now().UnixMicro()
 	var n int64
-	if after.State == before.State {
+	switch {
+	case before.State == Failed:
+		n, err = tx.Exec(ctx, `
+			UPDATE rights_request SET state = $4, problem = '', attempts = 0, next_at = $5, finished_at = NULL
+			WHERE tenant_id = $1 AND id = $2 AND facts = $3 AND state = $6 AND sealed IS NOT NULL`,
+			t, after.ID[:], before.facts, string(after.State), now, string(Failed))
+		tx.AfterCommit(r.announce)
+		tx.AfterCommit(r.moved)
+	case after.State == before.State:
 		n, err = tx.Exec(ctx, `
 			UPDATE rights_request SET facts = $4, due_at = $5
 			WHERE tenant_id = $1 AND id = $2 AND facts = $3 AND (finished_at IS NULL) = $6`,
 			t, after.ID[:], before.facts, string(facts), after.DueAt.UnixMicro(), before.FinishedAt.IsZero())
-	} else {
+	default:
 		next, finished, step := int64(never), any(nil), before.step
 		switch after.State {
 		case Received:

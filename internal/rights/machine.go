@@ -123,6 +123,7 @@ const (
 	MoveWithdraw Move = "withdraw" // the person takes the request back
 	MoveAnnounce Move = "announce" // that a restriction will be lifted
 	MoveLift     Move = "lift"
+	MoveRetry    Move = "retry" // go on with a request that failed, where it failed
 )
 
 // Act is one move, with who makes it and what belongs to it.
@@ -165,6 +166,7 @@ var allowed = map[Move][]State{
 	MoveWithdraw: {Received, IdentityPending, Held, ApprovalPending, Deciding},
 	MoveAnnounce: {Verified},
 	MoveLift:     {Verified},
+	MoveRetry:    {Failed},
 }
 
 // MaxWords is how many characters a reason, and each other text of an act, may have.
@@ -182,6 +184,7 @@ const MaxWords = 4000
 //   - Only an erasure can be held, and for a reason of Art. 17(3).
 //   - Who approves is neither who submitted the request nor who verified the identity.
 //   - A restriction is lifted after the person was told, and no sooner than a day later (Art. 18(3)).
+//   - A request that failed goes on with the step that failed, as long as it is known whom it is about.
 //
 // Errors: fail.Invalid with the field; fail.Conflict if the state forbids it; fail.Forbidden for an
 // approval by the same person.
@@ -320,6 +323,8 @@ func (q *Request) move(a Act, now time.Time, rules Rules) error {
 		return q.decide(a)
 	case MoveAnnounce, MoveLift:
 		return q.lift(a, now)
+	case MoveRetry:
+		return q.retry()
 	}
 	q.State = q.ready()
 	return nil

@@ -4,7 +4,7 @@ import "slices"
 
 // moves lists all moves in the order in which a desk offers them.
 var moves = []Move{
-	MoveVerify, MoveAnswer, MoveApprove, MoveDecide, MoveRelease, MoveAsk, MoveExtend, MoveHold, MoveFee, MoveRefuse, MoveWithdraw, MoveAnnounce, MoveLift,
+	MoveRetry, MoveVerify, MoveAnswer, MoveApprove, MoveDecide, MoveRelease, MoveAsk, MoveExtend, MoveHold, MoveFee, MoveRefuse, MoveWithdraw, MoveAnnounce, MoveLift,
 }
 
 // Moves lists what people can do to the request as it stands. Apply judges again, and knows more: who
@@ -30,6 +30,9 @@ func (q *Request) Moves() []Move {
 			ok = ok && f.Hold != nil
 		case MoveAnnounce:
 			ok = ok && q.Type == Restriction && f.Lifting == nil
+		case MoveRetry:
+			again := *q
+			ok = ok && again.retry() == nil
 		case MoveLift:
 			ok = ok && q.Type == Restriction && f.Lifting != nil && f.Lifting.Lifted.IsZero()
 		}

@@ -123,9 +123,13 @@ func (r *Room) verifyRectified(ctx context.Context, j *job) error {
 	}
 	if len(residue) > 0 {
 		j.report.Residue = residue
+		j.step = stepRewrite // for whoever tries again
 		return r.end(ctx, j, Failed, "after the rectification an old value was still found; see residue", nil, nil)
 	}
-	return r.step(ctx, j, stepRecord, Certifying, nil)
+	return r.step(ctx, j, stepRecord, Certifying, func(_ *store.Tx, j *job) error {
+		j.report.Residue = nil // of an earlier try
+		return nil
+	})
 }
 
 func (r *Room) holds(ctx context.Context, t id.Tenant, s id.Subject, kind subject.Kind, value string) (bool, error) {

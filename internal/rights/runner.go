@@ -316,18 +316,23 @@ func (r *Room) advance(ctx context.Context, tx *store.Tx, j *job, next string, s
 	return err
 }
 
-// finish closes the request in its final state and gives up the lease.
+// finish closes the request in its final state and gives up the lease. One that failed keeps where it
+// stands, so that it can go on from there.
 func (r *Room) finish(ctx context.Context, tx *store.Tx, j *job, state State, problem string, certificate []byte) error {
 	report, err := json.Marshal(j.report)
 	if err != nil {
 		return err
 	}
+	step := stepDone
+	if state == Failed {
+		step = j.step
+	}
 	n, err := tx.Exec(ctx, `
 		UPDATE rights_request
 		SET step = $4, state = $5, report = $6, problem = $7, certificate = $8, finished_at = $9,
-			work = NULL, lease = NULL, leased_until = 0
+			work = CASE WHEN $10 THEN work END, lease = NULL, leased_until = 0
 		WHERE tenant_id = $1 AND id = $2 AND lease = $3 AND finished_at IS NULL`,
-		j.tenant, j.id[:], j.lease[:], stepDone, string(state), string(report), problem, certificate, r.Clock.Now().UnixMicro())
+		j.tenant, j.id[:], j.lease[:], step, string(state), string(report), problem, certificate, r.Clock.Now().UnixMicro(), state == Failed)
 	if err == nil && n == 0 {
 		return errLostLease
 	}

@@ -49,6 +49,7 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 		})
 	}
 	j.report.Residue = residue
+	j.step = stepShred // who tries again begins with another round
 	return r.end(ctx, j, Failed, "after the erasure something of the person was still found; see residue", nil, nil)
 }
 
