@@ -17,7 +17,7 @@ import (
 
 // engines are the databases, the keys and the log: what is opened first and closed last.
 type engines struct {
-	clock clock.Clock
+	clock clock.Alarm
 	log   *slog.Logger
 
 	db     *store.DB

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"probity/internal/clock"
 	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/mail"
+	"probity/internal/store"
 	"probity/internal/witness"
 )
 
@@ -46,7 +48,7 @@ func (r *rooms) publish(s *settings) error {
 	}
 	r.publisher, r.upkeep = witness.NewPublisher(d), upkeep{
 		publish: s.CheckpointEvery, audit: s.AuditEvery,
-		retire: consent.Retirement{After: s.ProofRetention, Reason: s.ProofRetentionReason},
+		retire: consent.Retirement{After: s.ProofRetention, Reason: s.ProofRetentionReason, Needed: r.proofNeeded},
 	}
 	return nil
 }
@@ -112,21 +114,28 @@ func (r *rooms) openLogs(ctx context.Context, s *settings) (err error) {
 	return nil
 }
 
-// keepPublic signs the logs and sends their checkpoints away, audits them and deletes proofs that are
-// no longer needed, each when it is due, until ctx ends.
+// keepPublic signs the logs and sends their checkpoints away, and audits them, each when it is due, until
+// ctx ends.
 func (r *rooms) keepPublic(ctx context.Context) error {
-	ticker := time.NewTicker(r.upkeep.publish)
-	defer ticker.Stop()
-	for {
+	clock.Every(ctx, r.clock, r.upkeep.publish, func(ctx context.Context) {
 		r.forEachTenant(ctx, "publish the log", r.publisher.Round)
 		r.forEachTenant(ctx, "audit the log", r.auditLog)
-		r.forEachTenant(ctx, "delete proofs that are no longer needed", r.retireProofs)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	})
+	return nil
+}
+
+// retireEvery is how often proofs are looked at. They are kept for days at least.
+const retireEvery = time.Hour
+
+// keepProofs deletes proofs when they are no longer needed, until ctx ends.
+func (r *rooms) keepProofs(ctx context.Context) error {
+	if r.upkeep.retire.After == 0 {
+		return nil
 	}
+	clock.Every(ctx, r.clock, retireEvery, func(ctx context.Context) {
+		r.forEachTenant(ctx, "delete proofs that are no longer needed", r.retireProofs)
+	})
+	return nil
 }
 
 func (r *rooms) auditLog(ctx context.Context, t id.Tenant) error {
@@ -139,15 +148,21 @@ func (r *rooms) auditLog(ctx context.Context, t id.Tenant) error {
 }
 
 func (r *rooms) retireProofs(ctx context.Context, t id.Tenant) error {
-	if r.upkeep.retire.After == 0 {
-		return nil
-	}
 	for {
 		n, err := r.consent.Retire(ctx, t, r.upkeep.retire)
 		if err != nil || n == 0 {
 			return err
 		}
 	}
+}
+
+// proofNeeded tells whether what consent was proved for is still stored, or is to be kept for a claim.
+func (r *rooms) proofNeeded(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error) {
+	stored, err := r.journey.Holds(ctx, tx, subjects)
+	if err != nil || stored {
+		return stored, err
+	}
+	return r.rights.MustStay(ctx, tx, subjects)
 }
 
 // rotateLogCommand gives the logs new signing keys. It may run beside a server on the same databases:

@@ -151,6 +151,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 		"downstream": func(ctx context.Context) error { return r.others.Run(ctx, r.tenants) },
 		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
 		"publishing": r.keepPublic,
+		"proofs":     r.keepProofs,
 		"opendsr":    r.opendsr.Run,
 	} {
 		running.Go(func() {

@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"probity/internal/fail"
@@ -16,13 +17,18 @@ type Retirement struct {
 	After  time.Duration // since the newest record of the person ended; at least a day
 	Reason string        // such as "limitation period of three years"; logged, nothing personal
 	Limit  int           // subjects in one call; 0: 500
+
+	// Needed tells, in the transaction that would delete them, that proofs of the subjects are needed
+	// longer: something that was received on them is still stored, or must be kept. Nil: nothing is.
+	Needed func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error)
 }
 
-// Retire deletes the records, and the content of the ledger entries, of subjects about whom nothing
+// Retire deletes the records, and the content of the ledger entries, of persons about whom nothing
 // was recorded for that long and of whom no grant is in force (EDPB 05/2020 §107: a proof is kept no
-// longer than it is needed). What is left in the ledger is one leaf per entry, which tells nothing,
-// and one entry that says how many were retired and why. It returns the number of subjects; call it
-// again until that is 0.
+// longer than it is needed). A person goes with all devices or with none, because a refusal on one
+// closes a purpose on the others. What is left in the ledger is one leaf per entry, which tells
+// nothing, and one entry that says how many were retired and why. It returns the number of subjects;
+// call it again until that is 0.
 func (r *Room) Retire(ctx context.Context, t id.Tenant, p Retirement) (int, error) {
 	if p.After < 24*time.Hour {
 		return 0, fail.Field("after", "A proof must be kept for at least a day.")
@@ -38,7 +44,7 @@ func (r *Room) Retire(ctx context.Context, t id.Tenant, p Retirement) (int, erro
 	var due []id.Subject
 	err := r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		var err error
-		if due, err = ended(ctx, tx, now.Add(-p.After), limit); err != nil || len(due) == 0 {
+		if due, err = r.due(ctx, tx, now.Add(-p.After), limit, p.Needed); err != nil || len(due) == 0 {
 			return err
 		}
 		entries := 0
@@ -71,15 +77,84 @@ func (r *Room) Retire(ctx context.Context, t id.Tenant, p Retirement) (int, erro
 	return len(due), nil
 }
 
-// ended returns subjects whose records all ended before the instant. Who objected is left out: an
-// objection holds until the person takes it back or is erased.
-func ended(ctx context.Context, tx *store.Tx, before time.Time, limit int) ([]id.Subject, error) {
+// due returns about limit subjects, those of whole persons, whose proofs are no longer needed.
+func (r *Room) due(ctx context.Context, tx *store.Tx, before time.Time, limit int,
+	needed func(context.Context, *store.Tx, []id.Subject) (bool, error)) (due []id.Subject, err error) {
+	seen := map[id.Subject]bool{}
+	for after := (id.Subject{}); len(due) < limit; {
+		slice, err := ended(ctx, tx, before, after, limit)
+		if err != nil || len(slice) == 0 {
+			return due, err
+		}
+		for _, s := range slice {
+			if seen[s] || len(due) >= limit {
+				continue
+			}
+			members, err := r.subjects.Person(ctx, tx, s)
+			if err != nil {
+				return nil, err
+			}
+			over, held, err := r.over(ctx, tx, members, before)
+			if err == nil && over && needed != nil {
+				over, err = needed(ctx, tx, members)
+				over = !over
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range members {
+				seen[m] = true
+			}
+			if over {
+				due = append(due, held...)
+			}
+		}
+		after = slice[len(slice)-1]
+	}
+	return due, nil
+}
+
+// over tells whether the records of all devices of a person ended before the instant, and returns the
+// devices that have any.
+func (r *Room) over(ctx context.Context, tx *store.Tx, members []id.Subject, before time.Time) (over bool, held []id.Subject, err error) {
+	for _, m := range members {
+		records, err := recordsOf(ctx, tx, m)
+		if err != nil {
+			return false, nil, err
+		}
+		for i := range records {
+			if !records[i].over(before) {
+				return false, nil, nil
+			}
+		}
+		if len(records) > 0 {
+			held = append(held, m)
+		}
+	}
+	return true, held, nil
+}
+
+// over tells whether the record ended before the instant. An objection never does: it holds until the
+// person takes it back or is erased.
+func (rec *Record) over(before time.Time) bool {
+	if rec.Kind == ledger.ConsentObjected || slices.ContainsFunc(rec.Effects, func(e Effect) bool { return e.Status == Objected }) {
+		return false
+	}
+	end := rec.At
+	if rec.Until.After(end) {
+		end = rec.Until
+	}
+	return end.Before(before)
+}
+
+// ended returns subjects, in order, whose own records all ended before the instant; see Record.over.
+func ended(ctx context.Context, tx *store.Tx, before time.Time, after id.Subject, limit int) ([]id.Subject, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT subject FROM consent_record WHERE tenant_id = $1
+		SELECT subject FROM consent_record WHERE tenant_id = $1 AND subject > $5
 		GROUP BY subject
 		HAVING max(CASE WHEN until > at THEN until ELSE at END) < $2
 			AND sum(CASE WHEN kind = $3 OR effects LIKE '%=Objected%' THEN 1 ELSE 0 END) = 0
-		ORDER BY subject LIMIT $4`, tx.TenantID(), before.UnixMicro(), ledger.ConsentObjected, limit)
+		ORDER BY subject LIMIT $4`, tx.TenantID(), before.UnixMicro(), ledger.ConsentObjected, limit, after)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package consent_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"probity/internal/notice"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
+	"probity/internal/subject"
 )
 
 func TestL17_AProofIsDeletedWhenItIsNoLongerNeededAndTheDeletionIsLogged(t *testing.T) {
@@ -92,4 +95,68 @@ func TestL18_WhatAnEntryCitesStaysWhenNoticesAreReplacedAndProofsRetired(t *test
 	if err != nil || string(page) != recent.Receipt.Notice.Text {
 		t.Errorf("the notice that an entry cites is gone or changed: %v", err)
 	}
+}
+
+// A withdrawal on one device closes the purpose on all others of the person. If its proof went while
+// another device still holds a grant, that grant would open again by itself.
+func TestL17_L29_APersonsProofsGoWithAllDevicesOrNotAtAll(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		const day = 24 * time.Hour
+		rule := consent.Retirement{After: day, Reason: "a test"}
+		phone, desk := w.choose(t, nil, notice.Measure), w.choose(t, nil, notice.Measure)
+		for _, out := range []*consent.Outcome{phone, desk} {
+			w.write(t, func(tx *store.Tx) error {
+				_, err := w.subjects.Identify(t.Context(), tx, out.Subject, map[subject.Kind]string{subject.Email: "ann@example.org"})
+				return err
+			})
+		}
+		w.withdraw(t, *phone.Visitor)
+		w.fake.Advance(consent.Validity - time.Hour)
+		w.choose(t, desk.Visitor) // a refusal is the desk's newest word, valid for as long
+		w.fake.Advance(3 * day)   // the phone's grant and withdrawal are over for longer than a day
+		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 0 {
+			t.Errorf("%d proofs of a person were retired of whom one is in force: %v", n, err)
+		}
+		if w.open(t, desk.Subject, notice.Measure) || w.open(t, phone.Subject, notice.Measure) {
+			t.Error("the purpose opened by itself")
+		}
+		w.fake.Advance(consent.Validity + day)
+		// One at a time: the person's second device goes with the first all the same.
+		rule.Limit = 1
+		if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != 2 {
+			t.Errorf("%d proofs were retired, want those of both devices: %v", n, err)
+		}
+	})
+}
+
+// Whose proofs are still needed does not stand in the way of others.
+func TestL17_ProofsThatAreStillNeededAreLeftAndTheOthersGo(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		needed := map[id.Subject]bool{}
+		for i := range 9 {
+			needed[w.choose(t, nil, notice.Measure).Subject] = i%3 > 0
+		}
+		w.fake.Advance(2 * consent.Validity)
+		rule := consent.Retirement{After: 24 * time.Hour, Reason: "a test", Limit: 2, Needed: func(_ context.Context, _ *store.Tx, subjects []id.Subject) (bool, error) {
+			return needed[subjects[0]], nil
+		}}
+		for _, want := range []int{2, 1, 0} {
+			if n, err := w.Retire(t.Context(), w.tenant, rule); err != nil || n != want {
+				t.Errorf("%d proofs were retired, want %d: %v", n, want, err)
+			}
+		}
+		for s, stays := range needed {
+			history, err := w.History(t.Context(), w.tenant, []id.Subject{s})
+			if err != nil || len(history) > 0 != stays {
+				t.Errorf("needed %v: %d records, %v", stays, len(history), err)
+			}
+		}
+		broken := errors.New("the journeys can't be read")
+		rule.Needed = func(context.Context, *store.Tx, []id.Subject) (bool, error) { return false, broken }
+		if _, err := w.Retire(t.Context(), w.tenant, rule); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -143,3 +143,28 @@ func (s *Store) GroundsOf(ctx context.Context, t id.Tenant, sub id.Subject, fn f
 	}
 	return err
 }
+
+// Holds tells, in a transaction, whether an event of any of the subjects is still stored. What can't be
+// opened any more, because its key was destroyed, is not.
+func (s *Store) Holds(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error) {
+	for _, sub := range subjects {
+		var chunks int64
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM journey_chunk WHERE tenant_id = $1 AND subject = $2`, tx.TenantID(), sub).Scan(&chunks); err != nil {
+			return false, err
+		}
+		if chunks > 0 {
+			return true, nil
+		}
+		v, err := (&forgetting{Store: s, tx: tx, sub: sub}).visitor(ctx)
+		if fail.Is(err, fail.Gone) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if v != nil && v.tail.events > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
