@@ -70,6 +70,7 @@ type newRequest struct {
 	Ground       string                    `json:"ground"`
 	Purposes     []string                  `json:"purposes"`
 	Marketing    bool                      `json:"direct_marketing"`
+	AtOnce       bool                      `json:"at_once"`
 	Automated    *rights.Automated         `json:"automated_decision"`
 	Statement    string                    `json:"statement"`
 	Language     string                    `json:"language"`
@@ -94,7 +95,7 @@ func (n *newRequest) item() (rights.Item, error) {
 	q, _ := wire.ToRequest()
 	q.Type, q.Channel, q.ReceivedAt, q.Statement, q.Language = n.Type, n.Channel, n.Received, n.Statement, n.Language
 	q.DeliverTo = n.DeliverTo
-	q.Facts = rights.Facts{Ground: strings.ToLower(n.Ground), Purposes: n.Purposes, Marketing: n.Marketing, Automated: n.Automated}
+	q.Facts = rights.Facts{Ground: strings.ToLower(n.Ground), Purposes: n.Purposes, Marketing: n.Marketing, AtOnce: n.AtOnce, Automated: n.Automated}
 	return rights.Item{Request: q, Opening: rights.Opening{
 		Method: n.Identity.Method, Reason: n.Identity.Reason, Ask: n.Identity.Question, About: n.Identity.About, Told: n.Identity.Told,
 	}}, nil

@@ -209,7 +209,7 @@ func (k *call) plan(v *requestView) error {
 	q, f := v.Request, v.Facts
 	p, err := k.Rights.Simulate(k.r.Context(), k.tenant(), rights.Request{
 		Type: q.Type, Who: q.Who, Replacements: q.Replacements, Statement: q.Statement, ReceivedAt: q.ReceivedAt, Channel: q.Channel, CreatedBy: q.CreatedBy,
-		Facts: rights.Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, Automated: f.Automated},
+		Facts: rights.Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, AtOnce: f.AtOnce, Automated: f.Automated},
 	}, rights.Opening{})
 	if fail.Is(err, fail.Unavailable) || fail.Is(err, fail.Invalid) {
 		v.NoPlan = messageOf(err)

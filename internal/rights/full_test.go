@@ -524,6 +524,29 @@ func TestAnObjectionToDirectMarketingHoldsWithoutAnyDecision(t *testing.T) {
 	}
 }
 
+func TestAnObjectionWhosePurposesEndAtOnceNeedsNeitherDecisionNorApproval(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	p := h.newPerson(t)
+	if err := h.Set(t.Context(), h.t, rights.Settings{SecondPerson: []rights.Type{rights.Objection}}); err != nil {
+		t.Fatal(err)
+	}
+	q := h.work(t, h.submit(t, rights.Request{Type: rights.Objection, Who: byMail(p), Statement: "No.", Facts: rights.Facts{Purposes: []string{"predict", "marketing"}, AtOnce: true}}))
+	if q.State != rights.Verified || h.allows(t, p.subject, "predict") || h.allows(t, p.subject, "marketing") || !h.allows(t, p.subject, "measure") {
+		t.Errorf("it is %s: %s", q.State, q.Problem)
+	}
+	if h.rows(t, "rights_restriction") != 0 || len(q.Report.Stores) == 0 || q.Report.Stores[0].Did != "closed" {
+		t.Errorf("the use of everything else is restricted, or nobody is told what ended: %+v", q.Report.Stores)
+	}
+	for _, bad := range []rights.Request{
+		{Type: rights.Objection, Who: byMail(p), Facts: rights.Facts{Marketing: true, AtOnce: true}},
+		{Type: rights.Access, Who: byMail(p), Facts: rights.Facts{AtOnce: true}},
+	} {
+		if _, err := h.Submit(t.Context(), h.t, bad); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%s that ends nothing at once: %v", bad.Type, err)
+		}
+	}
+}
+
 func TestAHumanReviewsAnAutomatedDecision(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	p := h.newPerson(t)

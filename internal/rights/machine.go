@@ -17,6 +17,7 @@ type Facts struct {
 	Ground    string     `json:"ground,omitempty"`           // letter of Art. 17(1) or 18(1) that the person relies on
 	Purposes  []string   `json:"purposes,omitempty"`         // of an objection
 	Marketing bool       `json:"direct_marketing,omitempty"` // an objection to direct marketing, Art. 21(2)
+	AtOnce    bool       `json:"at_once,omitempty"`          // an objection whose purposes end without a decision
 	Automated *Automated `json:"automated_decision,omitempty"`
 
 	Identity  Identity   `json:"identity"`

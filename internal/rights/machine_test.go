@@ -145,6 +145,7 @@ func TestRestrictionsAndDecisionsSurviveDeathAtEveryStep(t *testing.T) {
 	}{
 		"restriction":      {rights.Facts{Ground: "a"}, rights.Restriction, ""},
 		"direct marketing": {rights.Facts{Marketing: true}, rights.Objection, ""},
+		"at once":          {rights.Facts{Purposes: []string{"predict"}, AtOnce: true}, rights.Objection, ""},
 		"objection":        {rights.Facts{Purposes: []string{"predict"}}, rights.Objection, rights.OutcomeUpheld},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,8 +184,8 @@ func TestRestrictionsAndDecisionsSurviveDeathAtEveryStep(t *testing.T) {
 				if q.State != rights.Verified {
 					t.Fatalf("after death at contact %d it is %s: %s", n, q.State, q.Problem)
 				}
-				want := map[string]bool{"restriction": false, "direct marketing": true, "objection": true}[name]
-				closed := map[string]string{"restriction": "marketing", "direct marketing": "marketing", "objection": "predict"}[name]
+				want := map[string]bool{"restriction": false, "direct marketing": true, "at once": true, "objection": true}[name]
+				closed := map[string]string{"restriction": "marketing", "direct marketing": "marketing", "at once": "predict", "objection": "predict"}[name]
 				if h.allows(t, p.subject, "measure") != want || h.allows(t, p.subject, closed) {
 					t.Fatalf("after death at contact %d the wrong purposes are open", n)
 				}

@@ -283,6 +283,8 @@ func (r *Request) validateFacts() error {
 		return fail.Field("purposes", "Only an objection names purposes.")
 	case r.Type == Objection && !f.Marketing && len(f.Purposes) == 0:
 		return fail.Field("purposes", "Say what the objection is to: purposes, or direct_marketing.")
+	case f.AtOnce && (r.Type != Objection || len(f.Purposes) == 0):
+		return fail.Field("at_once", "Only an objection to purposes can end them at once.")
 	case r.Type == HumanReview && f.Automated == nil:
 		return fail.Field("automated_decision", "Name the decision to review: its kind, and its id.")
 	case r.Type != HumanReview && f.Automated != nil:

@@ -3,9 +3,11 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/google/uuid"
 
+	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/store"
@@ -36,16 +38,21 @@ func (r *Room) Restricted(ctx context.Context, tx *store.Tx, subjects []id.Subje
 }
 
 // stepRestrict has the person's data stored and not used, from its commit on. An objection does so
-// until it is decided (Art. 18(1)(d)), except where it is to direct marketing only: that one holds
-// without any decision.
+// until it is decided (Art. 18(1)(d)), except where nothing is left to decide: one to direct marketing
+// holds without a decision, and so does one whose purposes end at once.
 func (r *Room) stepRestrict(ctx context.Context, j *job) error {
-	if j.facts.Marketing {
-		if err := r.object(ctx, j, []string{marketing}); err != nil {
+	if ends := j.facts.ends(); len(ends) > 0 {
+		if err := r.object(ctx, j, ends); err != nil {
 			return err
 		}
-		if len(j.facts.Purposes) == 0 {
+		if !j.facts.weighed() {
 			return r.step(ctx, j, stepConfirm, Verifying, func(_ *store.Tx, j *job) error {
-				j.report.add("consent", "closed", []Count{{"direct marketing, devices", int64(len(j.work.Subjects))}})
+				for _, p := range ends {
+					if p == marketing {
+						p = "direct marketing"
+					}
+					j.report.add("consent", "closed", []Count{{p + ", devices", int64(len(j.work.Subjects))}})
+				}
 				return nil
 			})
 		}
@@ -72,10 +79,28 @@ func (r *Room) stepRestrict(ctx context.Context, j *job) error {
 	return err
 }
 
+// ends are the purposes that an objection closes without a decision.
+func (f *Facts) ends() (purposes []string) {
+	if f.Marketing {
+		purposes = append(purposes, marketing)
+	}
+	if f.AtOnce {
+		for _, p := range f.Purposes {
+			if !slices.Contains(purposes, p) {
+				purposes = append(purposes, p)
+			}
+		}
+	}
+	return purposes
+}
+
+// weighed tells whether a human weighs what an objection is to.
+func (f *Facts) weighed() bool { return len(f.Purposes) > 0 && !f.AtOnce }
+
 // stepConfirm reads again whether the data is restricted, and goes back if it is not: somebody may have
 // become one person with another meanwhile.
 func (r *Room) stepConfirm(ctx context.Context, j *job) error {
-	if j.typ == Objection && len(j.facts.Purposes) == 0 {
+	if j.typ == Objection && !j.facts.weighed() {
 		return r.settled(ctx, j)
 	}
 	whole := true
@@ -149,11 +174,20 @@ func (r *Room) settled(ctx context.Context, j *job) error {
 	})
 }
 
-// object closes purposes of every device of the person. It is idempotent.
+// object closes purposes of every device of the person, and reads again that they are. It is idempotent.
 func (r *Room) object(ctx context.Context, j *job, purposes []string) error {
 	for _, s := range j.work.Subjects {
 		if err := r.Gate.Object(ctx, j.tenant, s, purposes); err != nil {
 			return err
+		}
+		for _, p := range purposes {
+			open, err := r.Gate.Standing(ctx, j.tenant, s, p)
+			if err != nil {
+				return err
+			}
+			if open {
+				return fail.New(fail.Internal, "the purpose %s is open in spite of the objection", p)
+			}
 		}
 	}
 	return nil

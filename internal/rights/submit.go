@@ -67,7 +67,7 @@ func (r *Room) Open(ctx context.Context, t id.Tenant, q Request, o Opening) (*Re
 		return nil, err
 	}
 	f := q.Facts
-	q.Facts = Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, Automated: f.Automated, Policy: sum}
+	q.Facts = Facts{Ground: f.Ground, Purposes: f.Purposes, Marketing: f.Marketing, AtOnce: f.AtOnce, Automated: f.Automated, Policy: sum}
 	if err := q.open(o, now, rules); err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (r *Room) Open(ctx context.Context, t id.Tenant, q Request, o Opening) (*Re
 // or ready to be carried out.
 func (q *Request) open(o Opening, now time.Time, rules Rules) error {
 	f := &q.Facts
-	if slices.Contains(rules.SecondPerson, q.Type) {
+	if slices.Contains(rules.SecondPerson, q.Type) && !f.AtOnce { // there is nothing left to decide
 		f.Approval = &Approval{}
 	}
 	scope := o.Ask != "" && o.About == aboutScope
