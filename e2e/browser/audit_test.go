@@ -59,7 +59,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 			b.Press("[data-privacy-choices]:not([hidden])")
 			b.Visible(".probity")
 			check(b, "privacy choices, "+look)
-			for _, path := range []string{"/privacy/", "/privacy/data", "/privacy/choices", "/privacy/copy", "/privacy/correct", "/privacy/restrict", "/privacy/erase", "/privacy/nowhere"} {
+			for _, path := range []string{"/privacy/", "/privacy/data", "/privacy/choices", "/privacy/copy", "/privacy/correct", "/privacy/restrict", "/privacy/review", "/privacy/erase", "/privacy/nowhere"} {
 				b.Open(p.base + path)
 				check(b, path+", "+look)
 			}

@@ -110,7 +110,8 @@ type purposeView struct {
 	Advertising bool           // direct marketing: an objection is absolute
 	MayObject   bool
 	Objected    bool
-	Reason      string // why, if they said so
+	Reason      string    // why, if they said so
+	Request     uuid.UUID // that says so; zero: it was not said here
 }
 
 func (v *visit) purposes() ([]purposeView, error) {
@@ -240,14 +241,19 @@ func (v *visit) submit(q rights.Request) error {
 	if !v.known {
 		return v.stranger()
 	}
-	q.Who = rights.Who{Subjects: []id.Subject{v.subject}}
-	q.Channel, q.Language = "privacy-centre", v.lang
-	q.CreatedBy = rights.Actor{Kind: "subject"}
-	made, err := v.Rights.Open(v.r.Context(), v.Tenant, q, rights.Opening{Method: rights.ByCookie})
+	made, err := v.open(q)
 	if err != nil {
 		return err
 	}
 	return v.see("/privacy/requests/" + made.ID.String())
+}
+
+// open hands the visitor's request in.
+func (v *visit) open(q rights.Request) (*rights.Request, error) {
+	q.Who = rights.Who{Subjects: []id.Subject{v.subject}}
+	q.Channel, q.Language = "privacy-centre", v.lang
+	q.CreatedBy = rights.Actor{Kind: "subject"}
+	return v.Rights.Open(v.r.Context(), v.Tenant, q, rights.Opening{Method: rights.ByCookie})
 }
 
 // correctable are the kinds of identities that a visitor can correct here, and what the rights room
@@ -356,9 +362,14 @@ func (v *visit) request() error {
 		"TakenBack": q.State == rights.Withdrawn, "Erasure": q.Type == rights.Erasure, "Type": string(q.Type), "Due": q.DueAt.Add(-time.Second),
 		"MayTakeBack": slices.Contains(q.Moves(), rights.MoveWithdraw),
 	}
+	if q.Type == rights.Objection && v.known {
+		if body["Objected"], err = v.objectedTo(q); err != nil {
+			return err
+		}
+	}
 	switch {
-	case q.State == rights.Refused:
-		if body["Words"], err = v.refusal(q); err != nil {
+	case q.State == rights.Refused || q.State == rights.Verified && q.Facts.Outcome != "":
+		if body["Words"], err = v.wordsOf(q); err != nil {
 			return err
 		}
 	case q.State.Waits():

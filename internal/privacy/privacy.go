@@ -131,6 +131,8 @@ func New(d Deps) http.Handler {
 		"POST /privacy/erase":                    (*visit).erase,
 		"GET /privacy/restrict":                  (*visit).askRestriction,
 		"POST /privacy/restrict":                 (*visit).restrict,
+		"GET /privacy/review":                    (*visit).askReview,
+		"POST /privacy/review":                   (*visit).review,
 		"POST /privacy/requests/{id}/back":       (*visit).takeBack,
 		"GET /privacy/requests/{id}":             (*visit).request,
 		"GET /privacy/requests/{id}/file":        (*visit).file,

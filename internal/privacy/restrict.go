@@ -40,14 +40,15 @@ func (v *visit) takeBack() error {
 	return v.see("/privacy/requests/" + q.ID.String())
 }
 
-// refusal returns the three parts of a refusal, as they were written to the person.
-func (v *visit) refusal(q *rights.Request) (map[string]string, error) {
+// wordsOf returns the reasons of a refusal or of a decision, and how to complain and to go to court, as
+// they were written to the person.
+func (v *visit) wordsOf(q *rights.Request) (map[string]string, error) {
 	trail, err := v.Rights.Trail(v.r.Context(), v.Tenant, q.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range slices.Backward(trail) {
-		if h.What == string(rights.MoveRefuse) {
+		if h.What == string(rights.MoveRefuse) || h.What == string(rights.MoveDecide) {
 			return h.Words, nil
 		}
 	}

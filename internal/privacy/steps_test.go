@@ -101,7 +101,18 @@ func TestEveryRightIsExercisedInAtMostThreeSteps(t *testing.T) {
 		"object": func(w *walk) bool {
 			w.press("go-object")
 			w.press("object-support")
-			return !w.open(notice.Support)
+			if w.open(notice.Support) || !strings.Contains(w.page, `data-testid="request-support"`) {
+				return false
+			}
+			carryOut(w.office)
+			w.press("request-support")
+			return strings.Contains(w.page, `data-state="verified"`) && strings.Contains(w.page, "From this moment we no longer use your data for it.") && strings.Contains(w.page, `data-testid="receipt-support"`)
+		},
+		"review": func(w *walk) bool {
+			w.press("go-review")
+			w.press("review", "decision", "score", "why", "I was <never> there.")
+			carryOut(w.office)
+			return strings.Contains(w.get(w.path), "being decided")
 		},
 		"withdraw": func(w *walk) bool {
 			w.press("go-choices")
@@ -212,11 +223,17 @@ func TestEveryStateAndRightReadsInEveryLanguage(t *testing.T) {
 		rights.Received, rights.IdentityPending, rights.Held, rights.ApprovalPending, rights.Deciding, rights.Locating, rights.Rewriting, rights.Erasing,
 		rights.Restricting, rights.Settling, rights.Verifying, rights.Packaging, rights.Certifying, rights.Verified, rights.Failed, rights.Refused, rights.Withdrawn,
 	}
+	outcomes := []rights.Outcome{rights.OutcomeUpheld, rights.OutcomeCompelling, rights.OutcomeChanged, rights.OutcomeConfirmed}
 	types := []rights.Type{rights.Access, rights.Portability, rights.Rectification, rights.Erasure, rights.Restriction, rights.Objection, rights.HumanReview}
 	for lang, w := range loadWords() {
 		for _, s := range states {
 			if w["state."+string(s)] == "" {
 				t.Errorf("%s has no word for the state %s", lang, s)
+			}
+		}
+		for _, o := range outcomes {
+			if w["outcome."+string(o)] == "" {
+				t.Errorf("%s has no words for the outcome %s", lang, o)
 			}
 		}
 		for _, typ := range types {
@@ -226,10 +243,10 @@ func TestEveryStateAndRightReadsInEveryLanguage(t *testing.T) {
 		}
 	}
 	o := newOffice(t)
-	key := regexp.MustCompile(`>(overview|restrict|request|type|state|data)\.[a-z_.-]+<`)
+	key := regexp.MustCompile(`>(overview|restrict|review|request|type|state|data|outcome)\.[a-z_.-]+<`)
 	o.post("/privacy/copy", url.Values{})
 	for _, lang := range slices.Sorted(maps.Keys(loadWords())) {
-		for _, path := range []string{"/privacy/", "/privacy/restrict", "/privacy/data", "/privacy/erase", "/privacy/correct", "/privacy/copy"} {
+		for _, path := range []string{"/privacy/", "/privacy/restrict", "/privacy/review", "/privacy/data", "/privacy/erase", "/privacy/correct", "/privacy/copy"} {
 			page := o.get(path + "?lang=" + lang)
 			if bad := key.FindString(page); bad != "" || strings.Contains(page, "{0}") || !strings.Contains(page, `<html lang="`+lang+`">`) {
 				t.Errorf("%s in %s shows %q", path, lang, bad)
