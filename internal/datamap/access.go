@@ -36,14 +36,9 @@ type spool struct {
 func (s *spool) add(line []byte) error {
 	s.rows++
 	if s.file == nil && s.mem.Len()+len(line) > spoolMemory {
-		f, err := os.CreateTemp("", "probity-access-")
+		f, err := nameless("probity-access-")
 		if err != nil {
-			return fail.Wrap(fail.Unavailable, err, "make a file for the rows")
-		}
-		// Without a name the file ends with the process, however that ends.
-		if err := os.Remove(f.Name()); err != nil {
-			f.Close()
-			return fail.Wrap(fail.Unavailable, err, "make a file for the rows")
+			return err
 		}
 		s.file, s.w = f, bufio.NewWriterSize(f, 64<<10)
 		if _, err := s.w.Write(s.mem.Bytes()); err != nil {

@@ -29,42 +29,44 @@ func (x *eraser) asked(f *Field) string {
 func (x *eraser) mask(ctx context.Context) error {
 	for _, c := range x.g.collections {
 		t := x.stores[c.Dataset].tables[c]
-		var list []*hit
-		for _, h := range x.hits[c] {
-			if !h.goes && len(h.due) > 0 {
-				list = append(list, h)
+		first := true
+		err := x.hits[c].change(func(rows []*hit) error {
+			list := slices.DeleteFunc(rows, func(h *hit) bool { return h.goes || len(h.due) == 0 })
+			if len(list) == 0 {
+				return nil
 			}
-		}
-		if len(list) == 0 {
-			continue
-		}
-		if t.view {
-			x.unmaskable(c, "", "it is a view: name the tables behind it in the dataset")
-			continue
-		}
-		if t.plain {
-			x.unmaskable(c, "", "its engine has no transactions, so a change could stay half done")
-			continue
-		}
-		for _, h := range list {
-			h.clear = h.cells
-		}
-		if err := x.maskRows(ctx, c, list); err != nil {
+			if t.view {
+				x.unmaskable(c, "", "it is a view: name the tables behind it in the dataset")
+				return nil
+			}
+			if t.plain {
+				x.unmaskable(c, "", "its engine has no transactions, so a change could stay half done")
+				return nil
+			}
+			for _, h := range list {
+				h.clear = h.cells
+			}
+			if first {
+				// Alone, to learn what the columns accept.
+				if err := x.maskRow(ctx, c, list[0]); err != nil {
+					return err
+				}
+				first, list = false, list[1:]
+			}
+			return x.maskRows(ctx, c, list)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// maskRows masks the rows of one collection: the first alone, to learn what the columns accept, the
-// others together, and one by one where that fails.
+// maskRows masks rows of one collection together, and one by one where that fails.
 func (x *eraser) maskRows(ctx context.Context, c *Collection, list []*hit) error {
 	const together = 500
 	tx := x.txs[c.Dataset]
-	if err := x.maskRow(ctx, c, list[0]); err != nil {
-		return err
-	}
-	for chunk := range slices.Chunk(list[1:], together) {
+	for chunk := range slices.Chunk(list, together) {
 		places := make([]string, len(chunk))
 		for i, h := range chunk {
 			places[i] = h.ctid

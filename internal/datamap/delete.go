@@ -20,32 +20,37 @@ func (x *eraser) delete(ctx context.Context) error {
 	any := false
 	for _, c := range x.g.collections {
 		t := x.stores[c.Dataset].tables[c]
-		for _, h := range x.hits[c] {
-			if !h.goes {
-				continue
-			}
-			switch {
-			case t.view:
-				x.unmaskable(c, "", "it is a view: name the tables behind it in the dataset")
-				h.goes = false
-			case t.plain:
-				x.unmaskable(c, "", "its engine has no transactions, so a change could stay half done")
-				h.goes = false
-			default:
-				any = true
-			}
+		l := x.hits[c]
+		if l == nil || !slices.ContainsFunc(l.marks, func(m mark) bool { return m.goes }) {
+			continue
+		}
+		switch {
+		case t.view:
+			x.unmaskable(c, "", "it is a view: name the tables behind it in the dataset")
+		case t.plain:
+			x.unmaskable(c, "", "its engine has no transactions, so a change could stay half done")
+		default:
+			any = true
+			continue
+		}
+		for i := range l.marks {
+			l.marks[i].goes = false
 		}
 	}
 	if !any {
 		return nil
 	}
+	if err := x.number(); err != nil {
+		return err
+	}
 	for {
 		nulled := map[*Collection]map[string]bool{}
 		var names []string
-		before := map[*hit]kept{}
-		for _, list := range x.hits {
-			for _, h := range list {
-				before[h] = kept{h.cells, h.due, h.masked, h.ctid, h.id}
+		before := map[*Collection]snapshot{}
+		for c, l := range x.hits {
+			var err error
+			if before[c], err = l.snapshot(); err != nil {
+				return err
 			}
 		}
 		for d, tx := range x.txs {
@@ -76,22 +81,28 @@ func (x *eraser) delete(ctx context.Context) error {
 				}
 			}
 		}
-		for _, list := range x.hits {
-			for _, h := range list {
-				was := before[h]
-				h.gone = false
-				h.cells, h.due, h.masked, h.ctid, h.id = was.cells, was.due, was.masked, was.ctid, was.id
-			}
+		for c, l := range x.hits {
+			l.back(before[c])
 		}
 	}
 }
 
-// kept is what a hit was before an attempt.
-type kept struct {
-	cells    []cell
-	due      []*Field
-	masked   bool
-	ctid, id string
+// number makes the hits known by the ids of their rows.
+func (x *eraser) number() error {
+	for c, l := range x.hits {
+		m := make(map[digest]int32, l.size())
+		err := l.each(func(rows []*hit) error {
+			for _, h := range rows {
+				m[digestOf(h.id)] = int32(len(m))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		x.byID[c] = m
+	}
+	return nil
 }
 
 // stay keeps a row, and says why.
@@ -105,30 +116,26 @@ func (x *eraser) stay(c *Collection, h *hit, field, why string) error {
 // keep one row more.
 func (x *eraser) deleteOnce(ctx context.Context, nulled map[*Collection]map[string]bool) error {
 	for _, c := range x.g.collections {
-		going := x.going(c)
-		if len(going) == 0 {
-			continue
-		}
-		for chunk := range slices.Chunk(going, 500) {
+		err := x.hits[c].each(func(rows []*hit) error {
+			chunk := going(rows)
+			if len(chunk) == 0 {
+				return nil
+			}
 			if err := x.cutKeys(ctx, c, chunk, nulled); err != nil {
 				return err
 			}
-			if err := x.cutMapped(ctx, c, chunk, nulled); err != nil {
-				return err
-			}
+			return x.cutMapped(ctx, c, chunk, nulled)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return x.remove(ctx)
 }
 
-func (x *eraser) going(c *Collection) []*hit {
-	var out []*hit
-	for _, h := range x.hits[c] {
-		if h.goes && !h.gone {
-			out = append(out, h)
-		}
-	}
-	return out
+// going leaves of the rows those that are still to be deleted.
+func going(rows []*hit) []*hit {
+	return slices.DeleteFunc(rows, func(h *hit) bool { return !h.goes || h.gone })
 }
 
 // collection returns the mapped collection of a table, nil if no dataset of the store knows it.
@@ -192,7 +199,7 @@ func (x *eraser) cutKeys(ctx context.Context, c *Collection, going []*hit, nulle
 			var staying []*row
 			l := s.referring(child, fk)
 			err := l.scan(ctx, tx, " WHERE "+cond, args, func(r *row) error {
-				if other := x.hitOf(child, r.id); other == nil || !other.goes {
+				if !x.goes(child, r.id) {
 					staying = append(staying, r)
 				}
 				return nil
@@ -296,7 +303,7 @@ func (x *eraser) cutMapped(ctx context.Context, c *Collection, going []*hit, nul
 				// A value that rows keep which stay is no lost reference.
 				if t := s.tables[c]; !(len(t.uniques) > 0 && slices.ContainsFunc(t.uniques, func(u []string) bool { return len(u) == 1 && u[0] == ref.Target.Column() })) {
 					err := x.find(ctx, x.layouts[c], ref.Target, values, func(r *row) error {
-						if h := x.hitOf(c, r.id); h == nil || !h.goes {
+						if !x.goes(c, r.id) {
 							for _, v := range r.values(ref.Target) {
 								delete(by, v)
 							}
@@ -309,7 +316,7 @@ func (x *eraser) cutMapped(ctx context.Context, c *Collection, going []*hit, nul
 				}
 				var staying []*row
 				err := x.find(ctx, x.layouts[child], f, values, func(r *row) error {
-					if other := x.hitOf(child, r.id); other == nil || !other.goes {
+					if !x.goes(child, r.id) {
 						staying = append(staying, r)
 					}
 					return nil
@@ -384,18 +391,18 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 		}
 		x.moved[child][r.id] = first
 	}
-	if other := x.byID[child][first]; other != nil {
+	if n, ok := x.byID[child][digestOf(first)]; ok {
 		// The row is due for masking too: it goes on from here.
-		other.ctid, other.id = r.ctid, r.id
-		other.masked = true
-		other.cells = slices.Clone(other.cells)
-		for _, s := range sets {
-			if at, ok := other.l.at[s.col.name]; ok {
-				other.cells[at] = cell{null: true}
+		return x.hits[child].edit(int(n), func(other *hit) {
+			other.ctid, other.id = r.ctid, r.id
+			other.masked = true
+			for _, s := range sets {
+				if at, ok := other.l.at[s.col.name]; ok {
+					other.cells[at] = cell{null: true}
+				}
 			}
-		}
-		other.due = slices.DeleteFunc(slices.Clone(other.due), func(f *Field) bool { return other.cell(f.Column()).null })
-		return nil
+			other.due = slices.DeleteFunc(other.due, func(f *Field) bool { return other.cell(f.Column()).null })
+		})
 	}
 	nulled[child][first] = true
 	return nil
@@ -410,8 +417,11 @@ func (x *eraser) first(c *Collection, id string) string {
 	return id
 }
 
-// hitOf returns what is due in the row, nil if nothing is.
-func (x *eraser) hitOf(c *Collection, id string) *hit { return x.byID[c][x.first(c, id)] }
+// goes tells whether the row is to be deleted.
+func (x *eraser) goes(c *Collection, id string) bool {
+	n, ok := x.byID[c][digestOf(x.first(c, id))]
+	return ok && x.hits[c].marks[n].goes
+}
 
 // remove deletes the rows, children before parents.
 func (x *eraser) remove(ctx context.Context) error {
@@ -422,20 +432,28 @@ func (x *eraser) remove(ctx context.Context) error {
 		var at *Collection
 		for _, c := range x.g.collections {
 			tx := x.txs[c.Dataset]
-			for chunk := range slices.Chunk(x.going(c), 500) {
+			err := x.hits[c].each(func(rows []*hit) error {
+				chunk := going(rows)
+				if len(chunk) == 0 {
+					return nil
+				}
 				err := x.savepoint(ctx, tx, func() error { return x.drop(ctx, c, chunk) })
 				if err == nil {
 					for _, h := range chunk {
 						h.gone = true
 					}
 					progress = true
-					continue
+					return nil
 				}
 				if _, ok := err.(lost); ok || refusal(err) == "" {
 					return broken(c, err)
 				}
 				left = true
 				first, at = err, c
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 		}
 		switch {
@@ -449,20 +467,30 @@ func (x *eraser) remove(ctx context.Context) error {
 			}
 		default:
 			// One by one: those that can't go stay.
-			for _, h := range x.going(at) {
-				err := x.savepoint(ctx, x.txs[at.Dataset], func() error { return x.drop(ctx, at, []*hit{h}) })
-				if err == nil {
-					h.gone = true
-					progress = true
-					continue
+			var one *hit // that can't go
+			err := x.hits[at].each(func(rows []*hit) error {
+				for _, h := range going(rows) {
+					err := x.savepoint(ctx, x.txs[at.Dataset], func() error { return x.drop(ctx, at, []*hit{h}) })
+					if err == nil {
+						h.gone = true
+						progress = true
+						continue
+					}
+					if _, ok := err.(lost); ok || refusal(err) == "" {
+						return broken(at, err)
+					}
+					first = err
+					if one == nil {
+						one = h
+					}
 				}
-				if _, ok := err.(lost); ok || refusal(err) == "" {
-					return broken(at, err)
-				}
-				first = err
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 			if !progress {
-				return x.stay(at, x.going(at)[0], "", "the row stays: "+refusal(first))
+				return x.stay(at, one, "", "the row stays: "+refusal(first))
 			}
 		}
 	}
@@ -498,24 +526,30 @@ func (x *eraser) drop(ctx context.Context, c *Collection, rows []*hit) error {
 func (x *eraser) cutCircles(ctx context.Context) error {
 	for _, c := range x.g.collections {
 		t := x.stores[c.Dataset].tables[c]
-		for _, h := range x.going(c) {
-			for _, fk := range t.out {
-				var sets []set
-				for _, name := range fk.columns {
-					if col := t.column(name); col.nullable && !col.generated && !slices.Contains(t.key, name) {
-						sets = append(sets, set{col: col, cell: cell{null: true}})
+		err := x.hits[c].change(func(rows []*hit) error {
+			for _, h := range going(rows) {
+				for _, fk := range t.out {
+					var sets []set
+					for _, name := range fk.columns {
+						if col := t.column(name); col.nullable && !col.generated && !slices.Contains(t.key, name) {
+							sets = append(sets, set{col: col, cell: cell{null: true}})
+						}
 					}
-				}
-				if len(sets) == 0 {
-					continue
-				}
-				err := x.savepoint(ctx, x.txs[c.Dataset], func() error { return x.write(ctx, c, h, sets) })
-				if err != nil {
-					if _, ok := err.(lost); ok || refusal(err) == "" {
-						return broken(c, err)
+					if len(sets) == 0 {
+						continue
+					}
+					err := x.savepoint(ctx, x.txs[c.Dataset], func() error { return x.write(ctx, c, h, sets) })
+					if err != nil {
+						if _, ok := err.(lost); ok || refusal(err) == "" {
+							return broken(c, err)
+						}
 					}
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

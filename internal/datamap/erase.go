@@ -96,27 +96,18 @@ func (e *Erased) Describe(w io.Writer) {
 	fmt.Fprintf(w, "read again and found masked: %t\n", e.Verified)
 }
 
-// hit is a row in which something is due.
-type hit struct {
-	*row
-	due    []*Field // to be masked
-	clear  []cell   // the row as it was, once something is due; nil before
-	masked bool     // a column was changed
-	goes   bool     // the row is deleted
-	gone   bool
-}
-
 // eraser carries an erasure through the stores.
 type eraser struct {
 	*walker
 	e       *Erasure
 	m       *masker
 	out     *Erased
-	hits    map[*Collection][]*hit
+	scratch *scratch
+	hits    map[*Collection]*hits
 	named   map[string]bool   // what is in Unmaskable and Substituted already
 	usual   map[*Field]string // the strategy that the field's column accepted before
-	skipped map[*Collection]map[string]int
-	byID    map[*Collection]map[string]*hit
+	skipped map[*Collection]map[digest]int
+	byID    map[*Collection]map[digest]int32  // the number of a hit, by the id that the row had at first; filled when rows go
 	moved   map[*Collection]map[string]string // the first id of rows that stand in another place now
 	savings int
 }
@@ -149,10 +140,8 @@ func Erase(ctx context.Context, e *Erasure) (*Erased, error) {
 		return out, err
 	}
 	defer w.rollback()
-	key := make([]byte, 32)
-	rand.Read(key)
-	x := &eraser{walker: w, e: e, m: &masker{key: key}, out: out, hits: map[*Collection][]*hit{}, named: map[string]bool{}, usual: map[*Field]string{},
-		skipped: map[*Collection]map[string]int{}, byID: map[*Collection]map[string]*hit{}, moved: map[*Collection]map[string]string{}}
+	x := newEraser(w, e, out)
+	defer x.scratch.close()
 	out.Unreachable = w.unreachable()
 	if err := x.plan(ctx); err != nil {
 		return out, err
@@ -169,7 +158,9 @@ func Erase(ctx context.Context, e *Erasure) (*Erased, error) {
 	if _, err := x.verify(ctx, func(c *Collection) querier { return w.txs[c.Dataset] }, true); err != nil {
 		return out, x.nothing(err)
 	}
-	x.count()
+	if err := x.count(); err != nil {
+		return out, x.nothing(err)
+	}
 	if e.DryRun {
 		return out, x.incomplete()
 	}
@@ -182,6 +173,13 @@ func Erase(ctx context.Context, e *Erasure) (*Erased, error) {
 	}
 	out.Verified = ok && len(out.Unmaskable) == 0
 	return out, x.incomplete()
+}
+
+func newEraser(w *walker, e *Erasure, out *Erased) *eraser {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return &eraser{walker: w, e: e, m: &masker{key: key}, out: out, scratch: &scratch{}, hits: map[*Collection]*hits{}, named: map[string]bool{}, usual: map[*Field]string{},
+		skipped: map[*Collection]map[digest]int{}, byID: map[*Collection]map[digest]int32{}, moved: map[*Collection]map[string]string{}}
 }
 
 // nothing clears what was counted: the stores roll back.
@@ -224,13 +222,14 @@ func (x *eraser) plan(ctx context.Context) error {
 		// a key that names others stays out.
 		s := Shared{Collection: c.String(), Key: keyOf(c, f.row, x.own.withheld(f.node)), Owners: len(f.own)}
 		if x.skipped[c] == nil {
-			x.skipped[c] = map[string]int{}
+			x.skipped[c] = map[digest]int{}
 		}
-		if i, ok := x.skipped[c][f.id]; ok {
+		id := digestOf(f.id)
+		if i, ok := x.skipped[c][id]; ok {
 			x.out.Skipped[i] = s
 			return
 		}
-		x.skipped[c][f.id] = len(x.out.Skipped)
+		x.skipped[c][id] = len(x.out.Skipped)
 		x.out.Skipped = append(x.out.Skipped, s)
 	}
 	return x.walk(ctx, func(c *Collection, f found) error {
@@ -261,9 +260,7 @@ func (x *eraser) plan(ctx context.Context) error {
 				targeted = slices.DeleteFunc(targeted, func(l *Field) bool { return !x.namesOnly(f.node, l) })
 			}
 		}
-		if remove {
-			h.goes = true
-		} else {
+		if !remove {
 			for _, l := range targeted {
 				if x.holds(h.row, l) {
 					h.due = append(h.due, l)
@@ -273,13 +270,23 @@ func (x *eraser) plan(ctx context.Context) error {
 				return nil
 			}
 		}
-		x.hits[c] = append(x.hits[c], h)
-		if x.byID[c] == nil {
-			x.byID[c] = map[string]*hit{}
-		}
-		x.byID[c][h.id] = h
-		return nil
+		return x.hit(c, h, mark{goes: remove})
 	})
+}
+
+// hit keeps a row in which something is due.
+func (x *eraser) hit(c *Collection, h *hit, m mark) error {
+	l := x.hits[c]
+	if l == nil {
+		l = &hits{file: x.scratch}
+		x.hits[c] = l
+	}
+	if slices.ContainsFunc(x.req.identities(), func(i Identity) bool {
+		return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Identity == i.Kind && slices.Contains(h.values(f), i.Value) })
+	}) {
+		l.byGiven++
+	}
+	return l.add(h, m)
 }
 
 // holds tells whether the field has a clear value in the row.
@@ -339,28 +346,16 @@ func (x *eraser) brake(ctx context.Context) error {
 		return nil
 	}
 	for _, c := range x.g.collections {
-		list := x.hits[c]
-		if len(list) < brakeIdentity {
-			continue
-		}
-		byIdentity := 0
-		for _, h := range list {
-			if slices.ContainsFunc(x.req.identities(), func(i Identity) bool {
-				return slices.ContainsFunc(c.leaves, func(f *Field) bool { return f.Identity == i.Kind && slices.Contains(h.values(f), i.Value) })
-			}) {
-				byIdentity++
-			}
-		}
-		if len(list) < brakeRows && byIdentity < brakeIdentity {
+		hits := x.hits[c].size()
+		if hits < brakeIdentity || hits < brakeRows && x.hits[c].byGiven < brakeIdentity {
 			continue
 		}
 		total, err := x.stores[c.Dataset].dialect.estimate(ctx, x.txs[c.Dataset], x.stores[c.Dataset].tables[c])
 		if err != nil {
 			return fail.Wrap(fail.Unavailable, scrub(err), "count the rows of %s", c)
 		}
-		hits := len(list)
 		if hits < brakeRows {
-			hits = byIdentity
+			hits = x.hits[c].byGiven
 		}
 		if total > 0 && float64(hits) >= most*float64(total) {
 			return fail.New(fail.Conflict, "the brake: %d of about %d rows of %s would be hit; check the identity, or raise --max-share", hits, total, c)
@@ -456,18 +451,19 @@ func broken(c *Collection, err error) error {
 }
 
 // count fills in how many rows were changed and deleted.
-func (x *eraser) count() {
-	for _, c := range x.g.collections {
-		for _, h := range x.hits[c] {
+func (x *eraser) count() (err error) {
+	for c, l := range x.hits {
+		for _, m := range l.marks {
 			switch {
-			case h.gone:
+			case m.gone:
 				x.out.Deleted[c.String()]++
-			case h.masked:
+			case m.masked:
 				x.out.Masked[c.String()]++
 			}
 		}
 	}
-	x.out.Fields = x.fields()
+	x.out.Fields, err = x.fields()
+	return err
 }
 
 // commit ends the transactions, those farthest from the identities first.

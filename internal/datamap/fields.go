@@ -11,31 +11,41 @@ type FieldCount struct {
 
 // fields counts what was done, field by field, for every targeted field that the identities lead to.
 // Primary keys stay as they are unless their rows go, and are left out then.
-func (x *eraser) fields() []FieldCount {
+func (x *eraser) fields() ([]FieldCount, error) {
 	var list []FieldCount
 	reach := x.g.reachable(x.req.kinds())
 	for _, c := range x.g.collections {
 		if !reach[c] {
 			continue
 		}
+		maskedIn, deletedIn := map[*Field]int{}, map[*Field]int{}
+		err := x.hits[c].each(func(rows []*hit) error {
+			for _, h := range rows {
+				switch {
+				case h.gone:
+					for _, f := range c.leaves {
+						if x.holds(h.row, f) {
+							deletedIn[f]++
+						}
+					}
+				case h.masked:
+					for _, f := range h.due {
+						maskedIn[f]++
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 		for _, f := range c.leaves {
 			if !f.Matches(x.e.Targets) {
 				continue
 			}
-			masked, deleted := 0, 0
-			for _, h := range x.hits[c] {
-				switch {
-				case h.gone:
-					if x.holds(h.row, f) {
-						deleted++
-					}
-				case h.masked && !x.namedField(c, f):
-					for _, due := range h.due {
-						if due == f {
-							masked++
-						}
-					}
-				}
+			masked, deleted := maskedIn[f], deletedIn[f]
+			if x.namedField(c, f) {
+				masked = 0
 			}
 			did := x.usual[f]
 			if did == "" {
@@ -54,5 +64,5 @@ func (x *eraser) fields() []FieldCount {
 			}
 		}
 	}
-	return list
+	return list, nil
 }

@@ -91,13 +91,11 @@ func (r *Rectified) Describe(w io.Writer) {
 	fmt.Fprintf(w, "read again and found corrected: %t\n", r.Verified)
 }
 
-// fix is a row with what is to be written into it. Its hit keeps the columns as they were.
+// fix is a row with what is to be written into it. Its hit keeps the row as it was.
 type fix struct {
 	*hit
-	clear    map[string]cell // the columns that change, as they were
-	sets     []set
-	by       map[*Field][]int // the replacements that apply to a field
-	withheld map[*Field]bool  // fields that are about others, and stay out of reports
+	sets []set
+	by   map[*Field][]int // the replacements that apply to a field
 }
 
 // rectifier carries a correction through the stores. Of the eraser it uses what changes and reads rows.
@@ -105,7 +103,7 @@ type rectifier struct {
 	*eraser
 	replace []Replacement
 	out     *Rectified
-	fixes   map[*Collection][]*fix
+	asked   map[value]bool // new values of identities
 	refused map[Refused]bool
 }
 
@@ -138,12 +136,10 @@ func Rectify(ctx context.Context, c *Correction) (*Rectified, error) {
 	}
 	defer w.rollback()
 	x := &rectifier{
-		eraser: &eraser{
-			walker: w, e: &Erasure{Request: c.Request, DryRun: c.DryRun, MaxShare: c.MaxShare},
-			out: &Erased{}, hits: map[*Collection][]*hit{},
-		},
-		replace: c.Replace, out: out, fixes: map[*Collection][]*fix{}, refused: map[Refused]bool{},
+		eraser:  newEraser(w, &Erasure{Request: c.Request, DryRun: c.DryRun, MaxShare: c.MaxShare}, &Erased{}),
+		replace: c.Replace, out: out, asked: map[value]bool{}, refused: map[Refused]bool{},
 	}
+	defer x.scratch.close()
 	out.Unreachable = w.unreachable()
 	if err := x.plan(ctx); err != nil {
 		return out, err
@@ -163,7 +159,9 @@ func Rectify(ctx context.Context, c *Correction) (*Rectified, error) {
 	if n := len(out.Refused); n > 0 {
 		return out, fail.New(fail.Conflict, "%d fields do not take the new value; nothing was changed", n)
 	}
-	x.count()
+	if err := x.count(); err != nil {
+		return out, err
+	}
 	if c.DryRun {
 		return out, nil
 	}
@@ -313,33 +311,16 @@ func sameNumber(a, b string) bool {
 
 // plan walks to all rows and notes which hold an old value.
 func (x *rectifier) plan(ctx context.Context) error {
-	at := map[*Collection]map[string]*fix{}
-	skipped := map[*Collection]map[string]int{}
+	skipped := map[*Collection]map[digest]int{}
 	return x.walk(ctx, func(c *Collection, f found) error {
 		if f.status == public {
 			return nil
 		}
-		t := x.stores[c.Dataset].tables[c]
-		fx := &fix{hit: &hit{row: f.row}, clear: map[string]cell{}, by: map[*Field][]int{}}
-		if x.req.Mode == ModeGuarded && !f.alone {
-			fx.withheld = c.all()
-			if f.status != foreign {
-				fx.withheld = x.own.withheld(f.node)
-			}
-		}
+		h := &hit{row: f.row, clear: f.cells}
 		kept := false
-		texts := map[string]string{} // of the columns that change: two fields may lie in one document
+		texts := map[string]string{}
 		for _, l := range c.leaves {
-			before := fx.cell(l.Column())
-			if before.null {
-				continue
-			}
-			col := t.column(l.Column())
-			now, ok := texts[col.name]
-			if !ok {
-				now = before.text
-			}
-			next, by := x.corrected(col, l, now)
+			next, by := x.correct(texts, h, l)
 			if len(by) == 0 {
 				continue
 			}
@@ -347,16 +328,28 @@ func (x *rectifier) plan(ctx context.Context) error {
 				kept = true
 				continue
 			}
-			texts[col.name] = next
-			fx.by[l] = by
-			fx.due = append(fx.due, l)
-			fx.clear[col.name] = before
+			texts[l.Column()] = next
+			h.due = append(h.due, l)
+			for _, i := range by {
+				if l.Identity != "" {
+					x.asked[value{l.Identity, x.replace[i].New}] = true
+				}
+			}
 		}
-		id := fx.id
+		if !kept && len(h.due) == 0 {
+			return nil
+		}
+		if x.req.Mode == ModeGuarded && !f.alone {
+			h.withheld = c.all()
+			if f.status != foreign {
+				h.withheld = x.own.withheld(f.node)
+			}
+		}
 		if kept {
-			s := Shared{Collection: c.String(), Key: keyOf(c, fx.row, fx.withheld), Owners: len(f.own)}
+			s := Shared{Collection: c.String(), Key: keyOf(c, h.row, h.withheld), Owners: len(f.own)}
+			id := digestOf(f.id)
 			if skipped[c] == nil {
-				skipped[c] = map[string]int{}
+				skipped[c] = map[digest]int{}
 			}
 			if i, ok := skipped[c][id]; ok {
 				x.out.Skipped[i] = s
@@ -365,36 +358,51 @@ func (x *rectifier) plan(ctx context.Context) error {
 				x.out.Skipped = append(x.out.Skipped, s)
 			}
 		}
-		if len(fx.due) == 0 {
+		if len(h.due) == 0 {
 			return nil
 		}
-		seen := map[string]bool{}
-		for _, l := range fx.due {
-			if seen[l.Column()] {
-				continue
-			}
-			seen[l.Column()] = true
-			s := set{col: t.column(l.Column()), cell: cell{text: texts[l.Column()]}}
-			for _, g := range fx.due {
-				if g.Column() == l.Column() {
-					s.fields = append(s.fields, g)
-				}
-			}
-			fx.sets = append(fx.sets, s)
-		}
-		// A later way may show more of a row that was met before.
-		if at[c] == nil {
-			at[c] = map[string]*fix{}
-		}
-		if before := at[c][id]; before != nil {
-			*before = *fx
-			return nil
-		}
-		at[c][id] = fx
-		x.fixes[c] = append(x.fixes[c], fx)
-		x.hits[c] = append(x.hits[c], fx.hit)
-		return nil
+		return x.hit(c, h, mark{})
 	})
+}
+
+// correct returns what the column of the field should hold, as far as the field goes, and the
+// replacements that apply. The texts are those of the columns that change: two fields may lie in one
+// document.
+func (x *rectifier) correct(texts map[string]string, h *hit, f *Field) (string, []int) {
+	col := h.l.t.column(f.Column())
+	before := h.clear[h.l.at[col.name]]
+	if before.null {
+		return "", nil
+	}
+	now, ok := texts[col.name]
+	if !ok {
+		now = before.text
+	}
+	return x.corrected(col, f, now)
+}
+
+// fix returns what is to be written into the row.
+func (x *rectifier) fix(h *hit) *fix {
+	fx := &fix{hit: h, by: map[*Field][]int{}}
+	texts := map[string]string{}
+	for _, f := range h.due {
+		texts[f.Column()], fx.by[f] = x.correct(texts, h, f)
+	}
+	seen := map[string]bool{}
+	for _, f := range h.due {
+		if seen[f.Column()] {
+			continue
+		}
+		seen[f.Column()] = true
+		s := set{col: h.l.t.column(f.Column()), cell: cell{text: texts[f.Column()]}}
+		for _, g := range h.due {
+			if g.Column() == f.Column() {
+				s.fields = append(s.fields, g)
+			}
+		}
+		fx.sets = append(fx.sets, s)
+	}
+	return fx
 }
 
 func (x *rectifier) refuse(c *Collection, field, why string) {
@@ -410,19 +418,7 @@ func (x *rectifier) nobodyElse(ctx context.Context) error {
 	if x.req.Mode != ModeGuarded {
 		return nil
 	}
-	asked := map[value]bool{}
-	for _, c := range x.g.collections {
-		for _, fx := range x.fixes[c] {
-			for f, by := range fx.by {
-				for _, i := range by {
-					if f.Identity != "" {
-						asked[value{f.Identity, x.replace[i].New}] = true
-					}
-				}
-			}
-		}
-	}
-	for v := range asked {
+	for v := range x.asked {
 		for _, f := range x.g.identities[v.kind] {
 			c := f.Collection
 			others := false
@@ -462,8 +458,7 @@ func (x *rectifier) each(ctx context.Context, f *Field, v string, yield func([]*
 // write writes all new values. What a store refuses is named; a failure of a store is an error.
 func (x *rectifier) write(ctx context.Context) error {
 	for _, c := range x.g.collections {
-		list := x.fixes[c]
-		if len(list) == 0 {
+		if x.hits[c].size() == 0 {
 			continue
 		}
 		switch t := x.stores[c.Dataset].tables[c]; {
@@ -474,10 +469,16 @@ func (x *rectifier) write(ctx context.Context) error {
 			x.refuse(c, "", "its engine has no transactions, so a change could stay half done")
 			continue
 		}
-		for _, fx := range list {
-			if err := x.writeRow(ctx, c, fx); err != nil {
-				return err
+		err := x.hits[c].change(func(rows []*hit) error {
+			for _, h := range rows {
+				if err := x.writeRow(ctx, c, x.fix(h)); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -599,31 +600,24 @@ func why(err error) string {
 func (x *rectifier) verify(ctx context.Context, on func(*Collection) querier, early bool) (bool, error) {
 	all := true
 	for _, c := range x.g.collections {
-		list := x.fixes[c]
-		if len(list) == 0 {
-			continue
-		}
 		s := x.stores[c.Dataset]
 		t := s.tables[c]
 		l := s.layout(c, c.Fields)
-		for chunk := range slices.Chunk(list, 1000) {
+		err := x.hits[c].each(func(rows []*hit) error {
 			found := map[string]*row{}
-			hits := make([]*hit, len(chunk))
-			for i, fx := range chunk {
-				hits[i] = fx.hit
-			}
-			err := x.reread(ctx, on(c), l, hits, func(r *row) error { found[r.id] = r; return nil })
+			err := x.reread(ctx, on(c), l, rows, func(r *row) error { found[r.id] = r; return nil })
 			if err != nil {
-				return false, fail.Wrap(fail.Unavailable, scrub(err), "read %s again", c)
+				return fail.Wrap(fail.Unavailable, scrub(err), "read %s again", c)
 			}
-			for _, fx := range chunk {
+			for _, h := range rows {
+				fx := x.fix(h)
 				now := found[fx.place()]
 				for _, set := range fx.sets {
 					why := ""
 					switch {
 					case now == nil:
 						why = "the row was not found again after the change: a trigger or a rule of the store moved it"
-					case !took(set, now.cell(set.col.name), fx.clear[set.col.name]):
+					case !took(set, now.cell(set.col.name), fx.clear[fx.l.at[set.col.name]]):
 						why = "the store made something else of the new value: a trigger, a rule or the column's type"
 						if t.column(set.col.name).generated {
 							why = "the store computes the column itself, from values that stay"
@@ -642,6 +636,10 @@ func (x *rectifier) verify(ctx context.Context, on func(*Collection) querier, ea
 					}
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return false, err
 		}
 	}
 	return all, nil
@@ -681,20 +679,28 @@ func (x *rectifier) refusedField(c *Collection, f *Field) bool {
 }
 
 // count fills in what was corrected.
-func (x *rectifier) count() {
+func (x *rectifier) count() error {
 	for _, c := range x.g.collections {
 		rows := map[*Field]int{}
-		for _, fx := range x.fixes[c] {
-			key := keyOf(c, fx.row, fx.withheld)
-			for _, f := range fx.due {
-				rows[f]++
-				for _, i := range fx.by[f] {
-					x.out.Records = append(x.out.Records, Corrected{c.String(), key, f.Name(), x.replace[i].Kind})
+		err := x.hits[c].each(func(page []*hit) error {
+			for _, h := range page {
+				by := x.fix(h).by
+				key := keyOf(c, h.row, h.withheld)
+				for _, f := range h.due {
+					rows[f]++
+					for _, i := range by[f] {
+						x.out.Records = append(x.out.Records, Corrected{c.String(), key, f.Name(), x.replace[i].Kind})
+					}
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		for _, f := range slices.SortedFunc(maps.Keys(rows), func(a, b *Field) int { return slices.Index(c.leaves, a) - slices.Index(c.leaves, b) }) {
 			x.out.Changed = append(x.out.Changed, Changed{c.String(), f.Name(), rows[f]})
 		}
 	}
+	return nil
 }

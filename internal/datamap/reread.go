@@ -14,22 +14,17 @@ func (x *eraser) verify(ctx context.Context, on func(*Collection) querier, early
 	for _, c := range x.g.collections {
 		s := x.stores[c.Dataset]
 		t := s.tables[c]
-		var rows []*hit
-		for _, h := range x.hits[c] {
-			if h.gone || len(h.clear) > 0 {
-				rows = append(rows, h)
-			}
-		}
-		if len(rows) == 0 {
-			continue
-		}
 		found := map[string]*row{}
 		l := s.layout(c, c.Fields)
 		scanned := func(r *row) error { found[r.id] = r; return nil }
-		for chunk := range slices.Chunk(rows, 1000) {
+		err := x.hits[c].each(func(rows []*hit) error {
+			chunk := slices.DeleteFunc(rows, func(h *hit) bool { return !h.gone && len(h.clear) == 0 })
+			if len(chunk) == 0 {
+				return nil
+			}
 			clear(found)
 			if err := x.reread(ctx, on(c), l, chunk, scanned); err != nil {
-				return false, fail.Wrap(fail.Unavailable, scrub(err), "read %s again", c)
+				return fail.Wrap(fail.Unavailable, scrub(err), "read %s again", c)
 			}
 			for _, h := range chunk {
 				now := found[h.place()]
@@ -74,6 +69,10 @@ func (x *eraser) verify(ctx context.Context, on func(*Collection) querier, early
 					}
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return false, err
 		}
 	}
 	return all, nil
