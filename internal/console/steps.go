@@ -398,7 +398,7 @@ type stepView struct {
 func (k *call) stepsOf(q *rights.Request) (list []stepView) {
 	for _, m := range q.Moves() {
 		if s := moveForms[m]; k.staff.Can(s.may) {
-			main := m == rights.MoveVerify || m == rights.MoveAnswer || m == rights.MoveApprove || m == rights.MoveDecide || m == rights.MoveLift
+			main := m == rights.MoveVerify || m == rights.MoveRetry || m == rights.MoveAnswer || m == rights.MoveApprove || m == rights.MoveDecide || m == rights.MoveLift
 			list = append(list, stepView{"/console/requests/" + q.ID.String() + "/steps/" + string(m), s.title, main})
 		}
 	}
@@ -457,6 +457,8 @@ func whatWords(what string) string {
 		string(rights.MoveApprove): "A second person approved", string(rights.MoveRefuse): "It was refused", string(rights.MoveDecide): "It was decided",
 		string(rights.MoveFee): "A fee was asked for", string(rights.MoveWithdraw): "The person took it back",
 		string(rights.MoveAnnounce): "The person was told that the restriction will end", string(rights.MoveLift): "The restriction was lifted",
+		string(rights.MoveRetry): "It was tried again", string(rights.MoveRemind): "The person was reminded of the question",
+		string(rights.MoveLapse): "It was closed: the question was not answered", "unanswered": "The question was not answered, and the person can’t be reached from here",
 	}[what]; ok {
 		return w
 	}
@@ -475,6 +477,8 @@ func outcomeWords(o rights.Outcome) string {
 		return "the decision is confirmed"
 	case rights.OutcomeRefused:
 		return "refused"
+	case rights.OutcomeUnanswered:
+		return "the person did not answer"
 	case rights.OutcomeUnidentified:
 		return "the person can’t be identified"
 	}

@@ -74,7 +74,7 @@ func (r *Room) act(ctx context.Context, t id.Tenant, request uuid.UUID, a Act, a
 		if err := r.note(ctx, tx, request, a.By, string(a.Do), after.State, words); err != nil {
 			return err
 		}
-		if a.Do == MoveLift || a.Do == MoveRefuse || a.Do == MoveWithdraw {
+		if a.Do == MoveLift || a.Do == MoveRefuse || a.Do == MoveLapse || a.Do == MoveWithdraw {
 			if freed, err = unrestrict(ctx, tx, request); err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (r *Room) act(ctx context.Context, t id.Tenant, request uuid.UUID, a Act, a
 // tells lists the moves that the person must hear of.
 func tells(m Move) bool {
 	switch m {
-	case MoveAsk, MoveExtend, MoveRefuse, MoveFee, MoveAnnounce, MoveDecide:
+	case MoveAsk, MoveRemind, MoveExtend, MoveRefuse, MoveLapse, MoveFee, MoveAnnounce, MoveDecide:
 		return true
 	}
 	return false
@@ -163,7 +163,7 @@ func (r *Room) replace(ctx context.Context, tx *store.Tx, before, after *Request
 			finished, step = now, stepDone
 		}
 		n, err = tx.Exec(ctx, `
-			UPDATE rights_request SET facts = $5, due_at = $6, state = $7, step = $8, article = $9, next_at = $10, finished_at = $11, attempts = 0
+			UPDATE rights_request SET facts = $5, due_at = $6, state = $7, step = $8, article = $9, next_at = $10, finished_at = $11, attempts = 0, problem = ''
 			WHERE tenant_id = $1 AND id = $2 AND facts = $3 AND state = $4 AND leased_until <= $12 AND finished_at IS NULL`,
 			t, after.ID[:], before.facts, string(before.State), string(facts), after.DueAt.UnixMicro(), string(after.State), step,
 			after.Article, next, finished, now)
@@ -183,7 +183,7 @@ func (r *Room) enter(ctx context.Context, tx *store.Tx, q *Request, a Act) error
 	case MoveExtend:
 		kind = ledger.RightsExtended
 		entry["due_at"] = stamp(q.DueAt)
-	case MoveRefuse:
+	case MoveRefuse, MoveLapse:
 		kind = ledger.RightsRefused
 		entry["article"], entry["outcome"] = q.Article, q.Facts.Outcome
 	default:

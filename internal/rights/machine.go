@@ -168,6 +168,8 @@ var allowed = map[Move][]State{
 	MoveAnnounce: {Verified},
 	MoveLift:     {Verified},
 	MoveRetry:    {Failed},
+	MoveRemind:   {IdentityPending},
+	MoveLapse:    {IdentityPending},
 }
 
 // MaxWords is how many characters a reason, and each other text of an act, may have.
@@ -185,6 +187,7 @@ const MaxWords = 4000
 //   - Only an erasure can be held, and for a reason of Art. 17(3).
 //   - Who approves is neither who submitted the request nor who verified the identity.
 //   - A restriction is lifted after the person was told, and no sooner than a day later (Art. 18(3)).
+//   - The clock alone reminds of a question, and closes the request when nobody answers it.
 //   - A request that failed goes on with the step that failed, as long as it is known whom it is about.
 //
 // Errors: fail.Invalid with the field; fail.Conflict if the state forbids it; fail.Forbidden for an
@@ -326,6 +329,8 @@ func (q *Request) move(a Act, now time.Time, rules Rules) error {
 		return q.lift(a, now)
 	case MoveRetry:
 		return q.retry()
+	case MoveRemind, MoveLapse:
+		return q.lapse(a, now, rules)
 	}
 	q.State = q.ready()
 	return nil

@@ -10,13 +10,15 @@ import (
 // Policy is every number by which requests are handled. A snapshot of it is kept with each request, so
 // that what was decided can be judged by the rules of its day.
 type Policy struct {
-	Months       int      `json:"months_to_answer"`       // Art. 12(3), first sentence
-	Extension    int      `json:"months_of_extension"`    // Art. 12(3), second sentence
-	PromptDays   int      `json:"days_to_ask_in"`         // a question later than that does not stop the clock
-	CodeMinutes  int      `json:"minutes_a_code_lives"`   // one-time codes by e-mail
-	CodeTries    int      `json:"tries_of_a_code"`        // wrong ones, before it is worth nothing
-	CodesADay    int      `json:"codes_in_a_day"`         // letters with codes for one request
-	BreachHours  int      `json:"hours_to_tell_a_breach"` // Art. 33(1)
+	Months       int      `json:"months_to_answer"`          // Art. 12(3), first sentence
+	Extension    int      `json:"months_of_extension"`       // Art. 12(3), second sentence
+	PromptDays   int      `json:"days_to_ask_in"`            // a question later than that does not stop the clock
+	AnswerDays   int      `json:"days_to_answer_a_question"` // after which the request is closed; 0: never
+	RemindDays   int      `json:"days_to_remind_before"`     // it is closed
+	CodeMinutes  int      `json:"minutes_a_code_lives"`      // one-time codes by e-mail
+	CodeTries    int      `json:"tries_of_a_code"`           // wrong ones, before it is worth nothing
+	CodesADay    int      `json:"codes_in_a_day"`            // letters with codes for one request
+	BreachHours  int      `json:"hours_to_tell_a_breach"`    // Art. 33(1)
 	PackageDays  int      `json:"days_a_package_lives"`
 	SecondPerson []Type   `json:"second_person_for"` // types of requests that somebody else must approve
 	Country      string   `json:"country"`           // whose public holidays count
@@ -27,7 +29,7 @@ type Policy struct {
 // defaults are the numbers of the law, and ours where it has none.
 func defaults() Policy {
 	return Policy{
-		Months: 1, Extension: 2, PromptDays: 7, CodeMinutes: 15, CodeTries: 5, CodesADay: 5, BreachHours: 72,
+		Months: 1, Extension: 2, PromptDays: 7, AnswerDays: 30, RemindDays: 7, CodeMinutes: 15, CodeTries: 5, CodesADay: 5, BreachHours: 72,
 		PackageDays: int(PackageTTL / (24 * time.Hour)), SecondPerson: []Type{},
 	}
 }
@@ -53,6 +55,7 @@ type Pause struct {
 	Asked    time.Time `json:"asked_at"`
 	Answered time.Time `json:"answered_at,omitzero"` // zero: open
 	Late     bool      `json:"late,omitempty"`       // not asked promptly: the clock goes on
+	Reminded time.Time `json:"reminded_at,omitzero"` // zero: not yet
 }
 
 // Clock computes when a request is due: Art. 12(3) with the days of Regulation 1182/71. The day on

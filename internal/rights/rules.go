@@ -18,6 +18,8 @@ type Settings struct {
 	// SecondPerson lists the types of requests that somebody other than who submitted or verified them
 	// must approve before anything is done.
 	SecondPerson []Type `json:"second_person_for"`
+	// AnswerDays is how long a question to the person stays open before the request is closed; 0: 30 days.
+	AnswerDays int `json:"days_to_answer_a_question,omitempty"`
 }
 
 // Settings returns the organisation's; the zero value if it never set any.
@@ -38,12 +40,15 @@ func (r *Room) Settings(ctx context.Context, t id.Tenant) (s Settings, err error
 
 // Set replaces the settings. They hold for requests that come in from now on.
 //
-// Errors: fail.Invalid for an unknown type.
+// Errors: fail.Invalid for an unknown type, or days out of range.
 func (r *Room) Set(ctx context.Context, t id.Tenant, s Settings) error {
 	for _, typ := range s.SecondPerson {
 		if !slices.Contains([]Type{Access, Portability, Rectification, Erasure, Restriction, Objection, HumanReview}, typ) {
 			return fail.Field("second_person_for", "There is no such type of request.")
 		}
+	}
+	if err := s.checkDays(); err != nil {
+		return err
 	}
 	if s.SecondPerson == nil {
 		s.SecondPerson = []Type{}
@@ -84,6 +89,9 @@ func (r *Room) policy(ctx context.Context, t id.Tenant) (Controller, Rules, erro
 	}
 	rules := Rules{Policy: defaults(), Calendar: controller.calendar()}
 	rules.SecondPerson = set.SecondPerson
+	if set.AnswerDays > 0 {
+		rules.AnswerDays = set.AnswerDays
+	}
 	rules.Country, rules.Zone = controller.Country, rules.In.String()
 	for _, s := range r.Stores {
 		rules.Stores = append(rules.Stores, s.Name())

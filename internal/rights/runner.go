@@ -126,6 +126,9 @@ func (r *Room) Run(ctx context.Context) error {
 		hourly := time.NewTicker(time.Hour)
 		defer hourly.Stop()
 		for {
+			if _, _, err := r.Chase(ctx); err != nil && ctx.Err() == nil {
+				r.Logger.ErrorContext(ctx, "requests whose questions are not answered can't be closed; it is tried again", "error", err)
+			}
 			if err := r.forgetTold(ctx); err != nil && ctx.Err() == nil {
 				r.Logger.ErrorContext(ctx, "old messages to recipients can't be dropped", "error", err)
 			}

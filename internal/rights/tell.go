@@ -76,6 +76,8 @@ func noticeOf(q *Request, a *Act, controller string) notice {
 		if q.Paused() {
 			add(say.text("ask.clock"))
 		}
+	case MoveRemind:
+		add(a.Reason)
 	case MoveExtend:
 		add(say.text("extend", dates.day(q.DueAt.Add(-time.Second))))
 	case MoveFee:
@@ -86,10 +88,10 @@ func noticeOf(q *Request, a *Act, controller string) notice {
 		add(say.text(string(a.Outcome)))
 	default:
 		key = "refuse"
-		add(say.text("refuse", a.Article))
+		add(say.text("refuse", q.Article))
 	}
 	n.subject = say.text(key + ".subject")
-	if a.Do != MoveAsk {
+	if a.Do != MoveAsk && a.Do != MoveRemind {
 		n.text += " " + say.text("reasons")
 		add(a.Reason)
 	}

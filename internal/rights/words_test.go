@@ -71,7 +71,7 @@ func TestEveryLanguageHasEveryLetter(t *testing.T) {
 	}
 	// Every move that people are told of has its words.
 	q := &Request{Language: "de-AT", ReceivedAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), DueAt: time.Date(2027, 2, 23, 0, 0, 0, 0, time.UTC)}
-	for _, m := range []Move{MoveAsk, MoveExtend, MoveRefuse, MoveFee, MoveAnnounce, MoveDecide} {
+	for _, m := range []Move{MoveAsk, MoveRemind, MoveExtend, MoveRefuse, MoveLapse, MoveFee, MoveAnnounce, MoveDecide} {
 		if !tells(m) {
 			t.Errorf("nobody is told of %s", m)
 		}
