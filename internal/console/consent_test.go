@@ -78,7 +78,7 @@ func newOffice(t testing.TB) *office {
 	log := witness.NewPublisher(witness.Deps{DB: o.db, Ledger: o.ledger, Clock: o.clk, Logger: quiet, Audits: []func(context.Context, id.Tenant) error{o.consent.Audit}, Warnings: []func(context.Context, id.Tenant) ([]string, error){o.consent.Warnings}})
 	gone := withdrawn.New(withdrawn.Deps{DB: o.db, Clock: o.clk, Logger: quiet})
 	o.rights = rights.New(rights.Deps{
-		DB: o.db, Keys: keys, People: o.subject, Ledger: o.ledger, Clock: o.clk,
+		DB: o.db, Keys: keys, People: o.subject, Ledger: o.ledger, Gate: o.consent, Clock: o.clk,
 		Stores: []rights.Store{rights.Identities(o.subject), rights.Choices(o.consent), rights.Journeys(o.journey)},
 	})
 	for _, migrate := range []func() error{

@@ -138,6 +138,7 @@ type requestView struct {
 	Unknown []string // what the reader must know by other means
 	Expired bool     // there was a package, and it is gone
 
+	Wishes   []fact // what it asks for besides its type
 	Steps    []stepView
 	Code     bool // a code can show who asks
 	Plan     *rights.Plan
@@ -171,6 +172,9 @@ func (k *call) request() error {
 		v.Taken = k.who(taken.String())
 	}
 	v.Mine, v.MayTake = taken == k.staff.ID, !q.State.Final() && k.staff.Can(org.PermissionHandle)
+	if v.Wishes, err = k.wishesOf(q); err != nil {
+		return err
+	}
 	if v.Trail, err = k.trailOf(q); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type way struct {
 	form                    func(k *call) ([]group, error)
 	check                   func(k *call) (*checked, error)
 	do                      func(k *call) (next string, err error)
+	tabs                    func(k *call) []queueTab // forms of the same kind; nil: there are none
+	keep                    func(k *call) []fact     // what is sent with the form and not shown; nil: nothing
 }
 
 // checked is what a form leads to, before it does.
@@ -71,6 +73,8 @@ type formPage struct {
 	Key     string         // by which a second press of the button is known
 	Checked *checked       // nil: the form is shown
 	Fields  []fact         // all of them, to be sent again
+	Tabs    []queueTab
+	Keep    []fact
 }
 
 // Path and Title tell the template where it is.
@@ -143,6 +147,12 @@ func (k *call) formOf(w *way) (*formPage, error) {
 		if _, err := id.ParseSubject(p.Subject); err != nil {
 			return nil, fail.New(fail.NotFound, "There is no such visitor.")
 		}
+	}
+	if w.tabs != nil {
+		p.Tabs = w.tabs(k)
+	}
+	if w.keep != nil {
+		p.Keep = w.keep(k)
 	}
 	var err error
 	p.Groups, err = w.form(k)
