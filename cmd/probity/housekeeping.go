@@ -50,6 +50,7 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 				_, err := r.consent.Sweep(ctx, t)
 				return err
 			}},
+			{"add up the counts of choices", r.consent.RollUp},
 			{"end questions that nobody answered", func(ctx context.Context, t id.Tenant) error {
 				_, err := r.consent.ExpireAsks(ctx, t, 1000)
 				return err

@@ -169,7 +169,7 @@ func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, er
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	tallies, err := r.tallies(ctx, t, &q)
+	tallies, waited, err := r.tallies(ctx, t, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -184,10 +184,10 @@ func (r *Room) Answers(ctx context.Context, t id.Tenant, q Survey) (*Answers, er
 	}
 	waits := make([]int64, len(Dwells()))
 	answered := map[string]int64{}
-	for i := range tallies {
-		if at := slices.Index(Dwells(), tallies[i].Dwell); at >= 0 {
-			waits[at] += tallies[i].Times
-			answered[q.group(&tallies[i])] += tallies[i].Times
+	for i := range waited {
+		if at := slices.Index(Dwells(), waited[i].bucket); at >= 0 {
+			waits[at] += waited[i].Times
+			answered[q.group(&waited[i].Tally)] += waited[i].Times
 		}
 	}
 	for i, n := range waits {
@@ -225,63 +225,106 @@ func (q *Survey) group(one *Tally) string {
 	return ""
 }
 
-// tallies reads the counters that the question is about, summed up over everything it doesn't ask.
-func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Survey) (out []Tally, err error) {
+// waiting is how many choices took that long; its effects are empty.
+type waiting struct {
+	Tally
+	bucket string // see Dwells
+}
+
+// tallies reads the counters that the question is about, summed up over everything it doesn't ask:
+// those of the last days, and what RollUp made of all before.
+func (r *Room) tallies(ctx context.Context, t id.Tenant, q *Survey) (out []Tally, waits []waiting, err error) {
 	known := map[string][]Effect{} // few answers differ
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		column := ""
-		if q.By != "" {
-			column = ", " + q.By // one of Groupings, which are named as their columns
-		}
-		rows, err := tx.Query(ctx, `
-			SELECT dwell, effects, CAST(sum(times) AS BIGINT)`+column+` FROM consent_tally
-			WHERE tenant_id = $1 AND day >= $2 AND day <= $3
-				AND ($4 = 0 OR version = $4) AND ($5 = '' OR language = $5) AND ($6 = '' OR component = $6)
-				AND ($7 = '' OR viewport = $7) AND ($8 OR deployment = $9)
-			GROUP BY dwell, effects`+column,
-			t, q.From.UTC().Format(time.DateOnly), q.To.UTC().Format(time.DateOnly), q.Version, q.Language, q.Component,
-			q.Viewport, q.Deployment == uuid.Nil, q.Deployment)
+		out, waits = nil, nil
+		var text string
+		var one waiting
+		err := q.sum(ctx, tx, "consent_tally", "dwell, effects", &one.Tally, []any{&one.bucket, &text}, func() error {
+			effects, ok := known[text]
+			if !ok {
+				if effects, err = decodeEffects(text); err != nil {
+					return err
+				}
+				known[text] = effects
+			}
+			one.Answered, one.Effects = one.bucket != "", effects
+			out = append(out, one.Tally)
+			if one.Effects = nil; one.Answered {
+				waits = append(waits, one)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var one Tally
-			var effects string
-			dst := []any{&one.Dwell, &effects, &one.Times}
-			switch q.By {
-			case "version":
-				dst = append(dst, &one.Version)
-			case "language":
-				dst = append(dst, &one.Language)
-			case "deployment":
-				dst = append(dst, &one.Deployment)
-			case "component":
-				dst = append(dst, &one.Component)
-			case "viewport":
-				dst = append(dst, &one.Viewport)
-			case "day":
-				dst = append(dst, &one.Day)
-			}
-			if err := rows.Scan(dst...); err != nil {
-				return err
-			}
-			var ok bool
-			if one.Effects, ok = known[effects]; !ok {
-				if one.Effects, err = decodeEffects(effects); err != nil {
-					return err
-				}
-				known[effects] = one.Effects
-			}
-			out = append(out, one)
+		var old Tally
+		var ef Effect
+		err = q.sum(ctx, tx, "consent_rate", "purpose, status, answered", &old, []any{&ef.Purpose, &ef.Status, &old.Answered}, func() error {
+			old.Effects = []Effect{ef}
+			out = append(out, old)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return rows.Err()
+		one = waiting{}
+		return q.sum(ctx, tx, "consent_wait", "dwell", &one.Tally, []any{&one.bucket}, func() error {
+			waits = append(waits, one)
+			return nil
+		})
 	})
 	if err != nil {
-		return nil, unavailable(err, "read the counts of choices")
+		return nil, nil, unavailable(err, "read the counts of choices")
 	}
-	return out, nil
+	return out, waits, nil
+}
+
+// sum adds up a table of counters by some of its columns, and by what the question is split by. It puts
+// each sum into one, those columns into what, and calls each.
+func (q *Survey) sum(ctx context.Context, tx *store.Tx, table, columns string, one *Tally, what []any, each func() error) error {
+	dst := append([]any{&one.Times}, what...)
+	if q.By != "" {
+		columns += ", " + q.By // one of Groupings, which are named as their columns
+		dst = append(dst, one.column(q.By))
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT CAST(sum(times) AS BIGINT), `+columns+` FROM `+table+`
+		WHERE tenant_id = $1 AND day >= $2 AND day <= $3
+			AND ($4 = 0 OR version = $4) AND ($5 = '' OR language = $5) AND ($6 = '' OR component = $6)
+			AND ($7 = '' OR viewport = $7) AND ($8 OR deployment = $9)
+		GROUP BY `+columns,
+		tx.TenantID(), q.From.UTC().Format(time.DateOnly), q.To.UTC().Format(time.DateOnly), q.Version, q.Language, q.Component,
+		q.Viewport, q.Deployment == uuid.Nil, q.Deployment)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(dst...); err != nil {
+			return err
+		}
+		if err := each(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// column returns where the value of one of Groupings stands.
+func (one *Tally) column(by string) any {
+	switch by {
+	case "version":
+		return &one.Version
+	case "language":
+		return &one.Language
+	case "deployment":
+		return &one.Deployment
+	case "component":
+		return &one.Component
+	case "viewport":
+		return &one.Viewport
+	}
+	return &one.Day
 }
 
 // reach adds how many notices were served and not answered.

@@ -232,22 +232,27 @@ func (w *world) seedChoices(b testing.TB, n, versions int) {
 }
 
 func BenchmarkAnswers(b *testing.B) {
-	w := newWorld(b, storetest.SQLite(b))
-	w.seedChoices(b, 100_000, 50)
-	for _, by := range append([]string{""}, consent.Groupings()...) {
-		b.Run("by="+by, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := w.Answers(b.Context(), w.tenant, consent.Survey{By: by, From: noon.AddDate(0, 0, -30), To: noon}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("all time", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := w.Answers(b.Context(), w.tenant, consent.Survey{By: "version", From: noon.AddDate(-1, 0, 0), To: noon}); err != nil {
-				b.Fatal(err)
+	for _, engine := range []struct {
+		name string
+		open func(testing.TB) *store.DB
+	}{{"sqlite", storetest.SQLite}, {"postgres", storetest.Postgres}} {
+		w := newWorld(b, engine.open(b))
+		w.seedChoices(b, 100_000, 50)
+		start := time.Now()
+		if err := w.RollUp(b.Context(), w.tenant); err != nil {
+			b.Fatal(err)
+		}
+		b.Logf("%s: %d days were added up in %v", engine.name, 99, time.Since(start))
+		for _, by := range append([]string{""}, consent.Groupings()...) {
+			for period, days := range map[string]int{"30 days": 30, "all time": 365} {
+				b.Run(engine.name+"/"+period+"/by="+by, func(b *testing.B) {
+					for b.Loop() {
+						if _, err := w.Answers(b.Context(), w.tenant, consent.Survey{By: by, From: noon.AddDate(0, 0, -days), To: noon}); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
 			}
 		}
-	})
+	}
 }

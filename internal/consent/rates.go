@@ -11,18 +11,16 @@ import (
 	"probity/internal/store"
 )
 
-// Tally is how many entries of one day say the same. It holds no subject, and no time finer than the
-// day: who refused is counted and not followed.
+// Tally is how many entries say the same. It holds no subject, and no time finer than the day: who
+// refused is counted and not followed.
 type Tally struct {
 	Day        string // UTC, as 2026-11-22
-	Kind       string // of the ledger entry
-	Notice     string // empty: no notice was shown
 	Version    int
 	Language   string
 	Deployment uuid.UUID
 	Component  string // "banner", "preferences", …
 	Viewport   string // "m", "d" or empty
-	Dwell      string // a bucket of how long the notice was visible, see Dwells; empty: not known
+	Answered   bool   // to a notice that was visible
 	Effects    []Effect
 	Times      int64
 }
@@ -126,11 +124,10 @@ func Rates(tallies []Tally, group func(*Tally) string) []Rate {
 				sum = &Rate{Group: g, Purpose: ef.Purpose}
 				sums[k] = sum
 			}
-			answered := one.Dwell != ""
 			switch {
-			case answered && ef.Status == Given:
+			case one.Answered && ef.Status == Given:
 				sum.Given += one.Times
-			case answered && ef.Status == Refused:
+			case one.Answered && ef.Status == Refused:
 				sum.Refused += one.Times
 			case ef.Status == Withdrawn:
 				sum.Withdrawn += one.Times

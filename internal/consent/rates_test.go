@@ -133,10 +133,10 @@ func TestTalliesAgreeWithTheLedgerAndHoldNobody(t *testing.T) {
 func TestRatesAreSummedByGroup(t *testing.T) {
 	site := uuid.New()
 	answer := func(version int, status consent.Status, times int64) consent.Tally {
-		return consent.Tally{Kind: "consent.given", Version: version, Deployment: site, Dwell: consent.Dwells()[1], Times: times,
+		return consent.Tally{Version: version, Deployment: site, Answered: true, Times: times,
 			Effects: []consent.Effect{{Purpose: "measure", Status: status}}}
 	}
-	withdrawn := consent.Tally{Kind: "consent.withdrawn", Version: 1, Times: 2, Effects: []consent.Effect{{Purpose: "measure", Status: consent.Withdrawn}}}
+	withdrawn := consent.Tally{Version: 1, Times: 2, Effects: []consent.Effect{{Purpose: "measure", Status: consent.Withdrawn}}}
 	rates := consent.Rates([]consent.Tally{answer(1, consent.Given, 30), answer(1, consent.Refused, 10), withdrawn, answer(2, consent.Given, 4)},
 		func(one *consent.Tally) string { return string(rune('0' + one.Version)) })
 	if len(rates) != 2 {

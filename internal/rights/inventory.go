@@ -75,7 +75,7 @@ func Inventory() []Place {
 			Kept: "until the proof's own period ends (--proof-retention)", What: "choices, objections and their reasons, assertions, links that take consent back"},
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_ask"}, Strategy: Delete, Within: consent.AskLife, Kept: "seven days, then the address is deleted",
 			What: "letters that ask to confirm, of people and parents who have not answered"},
-		{Store: "consent", Where: mainDB, Tables: []string{"consent_tally", "consent_shown"}, Strategy: Pseudonymise, Kept: life,
+		{Store: "consent", Where: mainDB, Tables: []string{"consent_tally", "consent_rate", "consent_wait", "consent_shown"}, Strategy: Pseudonymise, Kept: life,
 			What: "counts of answers and of notices shown, by day", Erased: "counts, which follow nobody"},
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_nonce"}, Strategy: Nobodys, Within: consent.NonceLife + time.Hour, Kept: "25 hours",
 			What: "which answers to notices were used, by digests"},
