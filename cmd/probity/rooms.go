@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -269,13 +270,22 @@ func (r *rooms) controller(ctx context.Context, t id.Tenant) (rights.Controller,
 	if err != nil {
 		return rights.Controller{}, err
 	}
-	c := rights.Controller{Name: o.Name, Country: o.DefaultCountry}
+	newest, err := r.consent.Newest(ctx, t)
+	if err != nil {
+		return rights.Controller{}, err
+	}
+	c := rights.Controller{
+		Name: o.Name, Country: o.DefaultCountry, Notice: newest, ProofDays: int(r.upkeep.retire.After / (24 * time.Hour)),
+	}
+	if newest != nil && newest.Draft.Facts.Controller != "" {
+		c.Name = newest.Draft.Facts.Controller
+	}
 	for _, p := range purposes {
-		text, texts := p.Texts["en"], map[string]rights.PurposeText{}
+		texts := map[string]rights.PurposeText{}
 		for language, one := range p.Texts {
 			texts[language] = rights.PurposeText{Title: one.Title, Description: one.Description}
 		}
-		c.Purposes = append(c.Purposes, rights.Purpose{ID: p.ID, Title: text.Title, Description: text.Description, Basis: string(p.Basis), Texts: texts})
+		c.Purposes = append(c.Purposes, rights.Purpose{ID: p.ID, Basis: string(p.Basis), Texts: texts})
 	}
 	return c, nil
 }

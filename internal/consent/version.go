@@ -118,23 +118,29 @@ func (r *Room) Published(ctx context.Context, t id.Tenant, version int, lang str
 	return &n, nil
 }
 
-// Controller returns how the newest notice names the organisation, empty if it does not.
-func (r *Room) Controller(ctx context.Context, t id.Tenant) (name string, err error) {
+// Newest returns the newest published version; nil if there is none.
+func (r *Room) Newest(ctx context.Context, t id.Tenant) (v *Version, err error) {
 	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
-		name = ""
-		v, err := scanVersion(tx.QueryRow(ctx, `
+		v, err = scanVersion(tx.QueryRow(ctx, `
 			SELECT `+versionColumns+` FROM consent_version
 			WHERE tenant_id = $1 AND id = $2 ORDER BY version DESC LIMIT 1`, t, notice.ID))
 		if errors.Is(err, sql.ErrNoRows) {
+			v = nil
 			return nil
-		}
-		if err == nil {
-			name = v.Draft.Facts.Controller
 		}
 		return err
 	})
 	if err != nil {
-		return "", unavailable(err, "read who the controller is")
+		return nil, unavailable(err, "read the newest notice")
 	}
-	return name, nil
+	return v, nil
+}
+
+// Controller returns how the newest notice names the organisation, empty if it does not.
+func (r *Room) Controller(ctx context.Context, t id.Tenant) (name string, err error) {
+	v, err := r.Newest(ctx, t)
+	if v == nil || err != nil {
+		return "", err
+	}
+	return v.Draft.Facts.Controller, nil
 }

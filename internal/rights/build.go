@@ -27,6 +27,7 @@ type packageInput struct {
 	Received   time.Time
 	Made       time.Time
 	Controller Controller
+	Recipients []Recipient // who are told of changes
 	Sections   []Section
 	Matched    bool
 	Language   string // of the page; one that there are no words for becomes English
@@ -154,6 +155,7 @@ func (b *builder) section(s *Section) error {
 		f.Origin = Derived
 	}
 	shown := shownSection{Section: *s, Title: f.Title, About: f.About}
+	shown.Origin = f.Origin
 	for _, e := range s.Each {
 		f.Path, f.Records = s.File+"!"+e.Name+".json", 1
 		data, err := b.json(s, e.Data)

@@ -30,12 +30,15 @@ type Place struct {
 	Store    string        `json:"store"`            // as reports name it
 	Where    string        `json:"where"`            // main database, vault, log, files, memory
 	Tables   []string      `json:"tables,omitempty"` // of the database
+	Files    []string      `json:"-"`                // of access packages, which hold what is there
 	What     string        `json:"what"`
 	Strategy Strategy      `json:"strategy"`
 	Kept     string        `json:"kept"`                    // how long without an erasure, in words
 	Within   time.Duration `json:"-"`                       // surely gone so long after it came in; 0: that is not sure
 	Article  string        `json:"article,omitempty"`       // for what is kept after an erasure
 	Erased   string        `json:"after_erasure,omitempty"` // what remains, where that is not nothing
+	Days     int           `json:"-"`                       // for which it is kept at most; 0: no number is set
+	Proof    bool          `json:"-"`                       // kept as long as the proof of a choice
 }
 
 // thirtyDays is the period of the rule that what expires anyway may be left out of an answer. Here it is
@@ -53,7 +56,7 @@ func Inventory() []Place {
 		settings        = "until it is changed"
 	)
 	return []Place{
-		{Store: "identities", Where: mainDB, Tables: []string{"subject", "subject_identity"}, Strategy: Delete, Kept: life,
+		{Store: "identities", Where: mainDB, Tables: []string{"subject", "subject_identity"}, Files: []string{"identities/identifiers"}, Strategy: Delete, Kept: life,
 			What: "who is who: random references, and identifiers sealed beside their keyed digests"},
 		{Store: "identities", Where: mainDB, Tables: []string{"subject_suppression", "journey_erased"}, Strategy: Keep, Kept: life,
 			What:    "keyed digests of identifiers and references of those who were erased",
@@ -72,8 +75,10 @@ func Inventory() []Place {
 		{Store: "ledger", Where: mainDB, Tables: []string{"ledger_head", "ledger_checkpoint", "ledger_cosignature", "ledger_key"},
 			Strategy: Nobodys, Kept: "for as long as the log", What: "the log's signatures"},
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_record", "consent_objection", "consent_once", "consent_link"}, Strategy: Delete,
+			Files: []string{"consent/state", "consent/history", "consent/receipts"}, Proof: true,
 			Kept: "until the proof's own period ends (--proof-retention)", What: "choices, objections and their reasons, assertions, links that take consent back"},
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_ask"}, Strategy: Delete, Within: consent.AskLife, Kept: "seven days, then the address is deleted",
+			Files: []string{"consent/asked"}, Days: int(consent.AskLife / (24 * time.Hour)),
 			What: "letters that ask to confirm, of people and parents who have not answered"},
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_tally", "consent_rate", "consent_wait", "consent_shown"}, Strategy: Pseudonymise, Kept: life,
 			What: "counts of answers and of notices shown, by day", Erased: "counts, which follow nobody"},
@@ -83,24 +88,25 @@ func Inventory() []Place {
 			"consent_age_gate", "consent_basis", "consent_build", "consent_draft", "consent_notice", "consent_purpose", "consent_screenshot",
 			"consent_script", "consent_theme", "consent_version"}, Strategy: Nobodys, Kept: settings, What: "notices, purposes, declared bases, themes"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_session", "journey_chunk", "journey_action", "journey_visitor"}, Strategy: Delete,
-			Kept: life, What: "visits, events, offers of chats, callbacks and content, and the visitor's state, all sealed"},
+			Files: []string{"journey/traits", "journey/events", "journey/visits", "journey/offers", "journey-session-store"},
+			Kept:  life, What: "visits, events, offers of chats, callbacks and content, and the visitor's state, all sealed"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_count"}, Strategy: Pseudonymise, Kept: life, What: "counts by day", Erased: "counts, which follow nobody"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_config"}, Strategy: Nobodys, Kept: settings, What: "outcomes, segments, action maps"},
-		{Store: lessonsName, Where: mainDB, Tables: []string{"predict_visit"}, Strategy: Delete, Kept: "180 days", What: "counters of finished visits that models learn from"},
+		{Store: lessonsName, Where: mainDB, Tables: []string{"predict_visit"}, Files: []string{"predict/visits"}, Days: 180, Strategy: Delete, Kept: "180 days", What: "counters of finished visits that models learn from"},
 		{Store: lessonsName, Where: mainDB, Tables: []string{"predict_model", "predict_state", "predict_outcome"}, Strategy: Delete, Kept: "until the next training",
 			What: "models", Erased: "models trained anew without the person, with a proof"},
-		{Store: "downstream", Where: mainDB, Tables: []string{"downstream_told"}, Strategy: Delete, Kept: life, What: "which other systems were told of a withdrawal, and what they answered"},
-		{Store: "withdrawn", Where: mainDB, Tables: []string{"withdrawn_duty"}, Strategy: Delete, Kept: life, What: "what a withdrawal made due, and what was done"},
+		{Store: "downstream", Where: mainDB, Tables: []string{"downstream_told"}, Files: []string{"downstream/told"}, Strategy: Delete, Kept: life, What: "which other systems were told of a withdrawal, and what they answered"},
+		{Store: "withdrawn", Where: mainDB, Tables: []string{"withdrawn_duty"}, Files: []string{"withdrawn/deleted"}, Strategy: Delete, Kept: life, What: "what a withdrawal made due, and what was done"},
 		{Store: "withdrawn", Where: mainDB, Tables: []string{"withdrawn_policy"}, Strategy: Nobodys, Kept: settings, What: "what becomes of data with its consent"},
 		{Store: "letters", Where: mainDB, Tables: []string{"mail_letter"}, Strategy: Delete, Kept: "until the letter is sent; one that can't be sent, until it is erased",
 			What: "letters that wait, sealed"},
-		{Store: "statements", Where: mainDB, Tables: []string{"rights_statement"}, Strategy: Delete, Kept: life, What: "what a person had added to their data, sealed"},
+		{Store: "statements", Where: mainDB, Tables: []string{"rights_statement"}, Files: []string{"rectification/statements"}, Strategy: Delete, Kept: life, What: "what a person had added to their data, sealed"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_package", "rights_package_part"}, Strategy: Delete, Within: PackageTTL, Kept: "14 days",
 			What: "packages made for the person"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_request_subject", "rights_request_digest", "rights_code", "rights_restriction", "rights_hold"},
 			Strategy: Delete, Kept: "until 14 days after the request is finished; restrictions and holds until they are lifted", What: "whom requests, restrictions and holds are about"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_request", "rights_trail", "rights_download", "rights_delivery", "rights_once", "rights_policy", "rights_hold_record"},
-			Strategy: Redact, Kept: life, What: "requests: type, dates, kinds of identifiers without values, counts, certificates; what they say of a person is sealed and deleted",
+			Files: []string{"rights/requests"}, Strategy: Redact, Kept: life, What: "requests: type, dates, kinds of identifiers without values, counts, certificates; what they say of a person is sealed and deleted",
 			Article: "Art. 5(2), 12(3)", Erased: "that there was a request, and how it ended"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_erasure"}, Strategy: Keep, Kept: life, What: "which erasures the database knows",
 			Article: "Art. 5(1)(f), 17(1)", Erased: "random references that lead nowhere, and keyed digests"},

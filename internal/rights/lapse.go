@@ -137,7 +137,7 @@ func (r *Room) Chase(ctx context.Context) (reminded, closed int, err error) {
 			if controller, rules, err = r.rules(ctx, w.tenant, w.facts.Policy); err != nil {
 				return reminded, closed, err
 			}
-			known[p], authorities[w.tenant] = rules, controller.Authority
+			known[p], authorities[w.tenant] = rules, controller.Authority()
 		}
 		q := &Request{State: IdentityPending, Facts: w.facts}
 		remind, close := q.lapses(rules)

@@ -52,12 +52,6 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	controller.Recipients = slices.Clone(controller.Recipients)
-	for _, p := range told {
-		if !slices.Contains(controller.Recipients, p.Name) {
-			controller.Recipients = append(controller.Recipients, p.Name)
-		}
-	}
 	detectors, err := r.detectors(ctx, j.tenant)
 	if err != nil {
 		return err
@@ -80,7 +74,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 	file, masked, err := buildPackage(packageInput{
 		Rules:   detectors,
 		Request: j.id, Type: j.typ, Received: j.received, Made: now,
-		Controller: controller, Sections: sections, Matched: matched,
+		Controller: controller, Recipients: told, Sections: sections, Matched: matched,
 		Language: language, Who: j.content.Who, Subjects: j.work.Subjects, Own: own, Before: before,
 		Shared: shared, Missing: missing,
 	})

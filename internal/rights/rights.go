@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"probity/internal/clock"
+	"probity/internal/consent"
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/store"
@@ -172,21 +173,27 @@ type Publisher interface {
 
 // Controller is what an answer must say about the organisation (Art. 15(1), 13).
 type Controller struct {
-	Name       string
-	Contact    string               // how to reach its data protection contact; may be empty
-	Authority  string               // the supervisory authority to complain to; may be empty
-	Country    string               // whose public holidays count, such as "DE"; may be empty
-	Location   *time.Location       // whose days count; nil: those of Country's capital
-	Holiday    func(time.Time) bool // nil: the public holidays of Country
-	Purposes   []Purpose
-	Recipients []string
-	Retention  []Kept // what is held how long: What and Why
+	Name      string
+	Country   string               // whose public holidays count, such as "DE"; may be empty
+	Location  *time.Location       // whose days count; nil: those of Country's capital
+	Holiday   func(time.Time) bool // nil: the public holidays of Country
+	Purposes  []Purpose
+	Notice    *consent.Version // the newest one that was published, with the facts it tells; nil: there is none
+	ProofDays int              // for which the proof of a choice is kept after it has ended; 0: for ever
+}
+
+// Authority names the supervisory authority to complain to; empty if the notice names none.
+func (c *Controller) Authority() string {
+	if c.Notice == nil {
+		return ""
+	}
+	return c.Notice.Draft.Facts.Authority
 }
 
 // Purpose is why data is processed, for the information of Art. 15(1)(a).
 type Purpose struct {
-	ID, Title, Description, Basis string
-	Texts                         map[string]PurposeText // by language; Title and Description stand where one is missing
+	ID, Basis string
+	Texts     map[string]PurposeText // by language
 }
 
 // PurposeText is how a purpose is called and described in one language.

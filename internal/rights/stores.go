@@ -108,12 +108,6 @@ func (s choices) Find(ctx context.Context, t id.Tenant, k subject.Kind, value st
 }
 
 func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]Section, error) {
-	type state struct {
-		Device  id.Subject `json:"device"`
-		Purpose string     `json:"purpose"`
-		Status  string     `json:"status"`
-		Since   string     `json:"since,omitempty"`
-	}
 	type choice struct {
 		At       string            `json:"at"`
 		Device   id.Subject        `json:"device"`
@@ -125,14 +119,14 @@ func (s choices) Export(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		Record   uuid.UUID         `json:"record"`
 		Ledger   int64             `json:"ledger_entry"`
 	}
-	states, list := []state{}, []choice{}
+	states, list := choiceViews{}, []choice{}
 	for _, sub := range subjects {
 		now, err := s.room.State(ctx, t, sub)
 		if err != nil {
 			return nil, err
 		}
 		for _, purpose := range slices.Sorted(maps.Keys(now)) {
-			st := state{Device: sub, Purpose: purpose, Status: string(now[purpose].Status)}
+			st := choiceView{Device: sub, Purpose: purpose, Status: string(now[purpose].Status)}
 			if since := now[purpose].Since; !since.IsZero() {
 				st.Since = stamp(since)
 			}
@@ -230,6 +224,8 @@ type Visits interface {
 	Export(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]journey.Export, error)
 	Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) (journey.Erased, error)
 	Rectify(ctx context.Context, tx *store.Tx, subjects []id.Subject, kind, existing, updated string) (journey.Rectified, error)
+	Outcomes(ctx context.Context, t id.Tenant) ([]journey.Outcome, error)
+	Segments(ctx context.Context, t id.Tenant) ([]journey.Segment, error)
 }
 
 // Journeys is the Store of what a person did on the site, and of what was concluded from it.
@@ -288,12 +284,14 @@ type visitView struct {
 }
 
 type markView struct {
-	ID uuid.UUID `json:"id"`
-	At string    `json:"at"`
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name,omitempty"` // empty: it was removed since
+	At   string    `json:"at"`
 }
 
 type scoreView struct {
 	Outcome     uuid.UUID `json:"outcome"`
+	Name        string    `json:"name,omitempty"` // of the outcome
 	Probability float64   `json:"probability,omitempty"`
 	Meaning     string    `json:"meaning"`
 	At          string    `json:"at"`
@@ -340,14 +338,18 @@ func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject
 		Device id.Subject        `json:"device"`
 		Traits map[string]string `json:"about_you"`
 	}
-	traits, visits, events, offers := []person{}, []visitView{}, eventViews{}, []offerView{}
+	names, err := s.names(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	traits, visits, events, offers := []person{}, visitViews{}, eventViews{}, []offerView{}
 	sessions := []Entry{}
 	for _, d := range devices {
 		if len(d.Traits) > 0 {
 			traits = append(traits, person{d.Subject, d.Traits})
 		}
 		for _, v := range d.Sessions {
-			visits = append(visits, newVisitView(d.Subject, v))
+			visits = append(visits, newVisitView(d.Subject, v, names))
 			sessions = append(sessions, Entry{v.ID.String(), newSessionFile(d.Subject, v)})
 		}
 		for _, e := range d.Events {
@@ -366,7 +368,24 @@ func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject
 	}, nil
 }
 
-func newVisitView(device id.Subject, s *journey.Session) visitView {
+// names returns how the organisation calls its outcomes and segments.
+func (s journeys) names(ctx context.Context, t id.Tenant) (map[uuid.UUID]string, error) {
+	names := map[uuid.UUID]string{}
+	outcomes, err := s.room.Outcomes(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range outcomes {
+		names[o.ID] = o.Name
+	}
+	segments, err := s.room.Segments(ctx, t)
+	for _, g := range segments {
+		names[g.ID] = g.Name
+	}
+	return names, err
+}
+
+func newVisitView(device id.Subject, s *journey.Session, names map[uuid.UUID]string) visitView {
 	v := visitView{
 		Session: s.ID, Device: device, Started: stamp(s.Started), Events: s.Events, PageViews: s.PageViews,
 		Entry: s.Entry.URL, Last: s.Last.URL, Browser: phrase(s.Browser.Family, s.Browser.Version),
@@ -383,13 +402,13 @@ func newVisitView(device id.Subject, s *journey.Session) visitView {
 		v.Campaign = phrase(c.Source, c.Medium, c.Name, c.Term, c.Content, c.ClickID)
 	}
 	for _, a := range s.Achieved {
-		v.Outcomes = append(v.Outcomes, markView{a.Outcome, stamp(a.At)})
+		v.Outcomes = append(v.Outcomes, markView{a.Outcome, names[a.Outcome], stamp(a.At)})
 	}
 	for _, a := range s.Segments {
-		v.Segments = append(v.Segments, markView{a.Segment, stamp(a.At)})
+		v.Segments = append(v.Segments, markView{a.Segment, names[a.Segment], stamp(a.At)})
 	}
 	for _, sc := range s.Scores {
-		view := scoreView{Outcome: sc.Outcome, At: stamp(sc.At), Meaning: "too few visits to say how likely this is"}
+		view := scoreView{Outcome: sc.Outcome, Name: names[sc.Outcome], At: stamp(sc.At), Meaning: "too few visits to say how likely this is"}
 		if sc.Shown {
 			view.Probability, view.Meaning = sc.Probability, "how likely you seemed to reach this outcome, between 0 and 1"
 		}

@@ -52,14 +52,20 @@ func Languages() []string {
 // wordsOf returns the words of a language such as "de" or "de-AT", and which one it is: English where
 // there is none.
 func wordsOf(language string) (string, words) {
-	main, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(language, "_", "-")), "-")
-	if main == "no" || main == "nn" {
-		main = "nb"
-	}
+	main := baseOf(language)
 	if w, ok := allWords()[main]; ok {
 		return main, w
 	}
 	return "en", allWords()["en"]
+}
+
+// baseOf returns the language of a tag without its region. Norwegian is Bokmål, whichever tag it has.
+func baseOf(tag string) string {
+	main, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(tag, "_", "-")), "-")
+	if main == "no" || main == "nn" {
+		return "nb"
+	}
+	return main
 }
 
 // text returns the text of a key, with {0}, {1}, … replaced.
