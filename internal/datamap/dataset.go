@@ -39,6 +39,8 @@ type Collection struct {
 	Skip    bool // skip_processing: no request may touch it
 	Fields  []*Field
 	Delete  bool // masking_strategy_override with strategy delete: rows go as a whole
+	// Restrict is how the use of its rows is restricted; nil: by hand.
+	Restrict *RestrictBy
 
 	leaves []*Field
 }
@@ -152,11 +154,15 @@ type (
 		Collections []collectionYAML `yaml:"collections"`
 	}
 	collectionYAML struct {
-		Name    string      `yaml:"name"`
-		Meta    *metaYAML   `yaml:"fides_meta"`
-		OldMeta *metaYAML   `yaml:"fidesops_meta"`
-		Fields  []fieldYAML `yaml:"fields"`
+		Name    string       `yaml:"name"`
+		Meta    *metaYAML    `yaml:"fides_meta"`
+		OldMeta *metaYAML    `yaml:"fidesops_meta"`
+		Own     *probityYAML `yaml:"probity_meta"`
+		Fields  []fieldYAML  `yaml:"fields"`
 		line    int
+	}
+	probityYAML struct {
+		Restriction *restrictionYAML `yaml:"restriction"`
 	}
 	fieldYAML struct {
 		Name       string      `yaml:"name"`
@@ -360,6 +366,11 @@ func (s datasetYAML) build(file string) (*Dataset, error) {
 			}
 			coll.Delete = true
 		}
+		by, err := c.Own.restrictBy()
+		if err != nil {
+			return nil, fail.New(fail.Invalid, "%s: the collection %s: %s", where, c.Name, err)
+		}
+		coll.Restrict = by
 		fields, err := buildFields(file, coll, nil, c.Fields)
 		if err != nil {
 			return nil, err
@@ -457,6 +468,9 @@ func resolve(sets []*Dataset) error {
 		byKey[d.Key] = d
 	}
 	for _, d := range sets {
+		if err := resolveRestrictions(d); err != nil {
+			return err
+		}
 		for _, c := range d.Collections {
 			for _, f := range c.leaves {
 				for i := range f.References {
