@@ -335,12 +335,15 @@ func (x *eraser) namesOnly(n *node, f *Field) bool {
 	return only
 }
 
+// DefaultShare is the share of a table's rows that no erasure goes beyond unless told otherwise.
+const DefaultShare = 0.5
+
 // brake refuses an erasure that would hit a large share of a table: an identity such as
 // unknown@example.com is nobody's.
 func (x *eraser) brake(ctx context.Context) error {
 	most := x.e.MaxShare
 	if most <= 0 {
-		most = 0.5
+		most = DefaultShare
 	}
 	if most >= 1 {
 		return nil

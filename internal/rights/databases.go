@@ -1,6 +1,7 @@
 package rights
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,9 @@ type Database struct {
 	Collections []string `json:"collections"`
 	Strategy    string   `json:"strategy"`
 	Targets     []string `json:"targets"`
+	Portable    []string `json:"-"` // data categories that a person can take elsewhere
+	Brake       float64  `json:"-"` // share of a table's rows that no erasure goes beyond
+	OwnReader   bool     `json:"-"` // copies are made with an account of their own
 }
 
 // DatabasesReport is what an erasure did in the databases. It holds no value and no key of a row.
@@ -472,7 +476,7 @@ func (c *Connected) List(t id.Tenant) []Database {
 	g := c.groups[t]
 	var all []Database
 	for _, d := range g.Datasets {
-		one := Database{Key: d.Key, Collections: []string{}, Strategy: g.Strategy, Targets: g.Targets}
+		one := Database{Key: d.Key, Collections: []string{}, Strategy: g.Strategy, Targets: g.Targets, Portable: g.Portable, Brake: cmp.Or(max(g.MaxShare, 0), datamap.DefaultShare), OwnReader: g.Read[d.Key] != g.Write[d.Key]}
 		for _, col := range d.Collections {
 			one.Collections = append(one.Collections, col.Name)
 		}

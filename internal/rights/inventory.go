@@ -110,7 +110,7 @@ func Inventory() []Place {
 			Article: "Art. 5(2), 12(3)", Erased: "that there was a request, and how it ended"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_erasure"}, Strategy: Keep, Kept: life, What: "which erasures the database knows",
 			Article: "Art. 5(1)(f), 17(1)", Erased: "random references that lead nowhere, and keyed digests"},
-		{Store: "requests", Where: mainDB, Tables: []string{"rights_setting", "rights_masking_rule", "rights_recipient"}, Strategy: Nobodys, Kept: settings, What: "rules of requests and of masking, who receives data"},
+		{Store: "requests", Where: mainDB, Tables: []string{"rights_setting", "rights_masking_rule", "rights_recipient", "rights_database_check"}, Strategy: Nobodys, Kept: settings, What: "rules of requests and of masking, who receives data, how other databases stood"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_told"}, Strategy: Redact, Kept: life, What: "which recipients were told of a request, and what they answered",
 			Article: "Art. 5(2), 19", Erased: "the message, sealed under a key of its own, until it was told or is given up; then that it was told"},
 		{Store: "requests", Where: mainDB, Tables: []string{"opendsr_request"}, Strategy: Keep, Kept: life, What: "numbers of requests that came over OpenDSR, and what the sender was told of their state",

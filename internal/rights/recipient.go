@@ -160,3 +160,13 @@ func (r *Room) DropRecipient(ctx context.Context, t id.Tenant, recipient uuid.UU
 		return err
 	})
 }
+
+// replaceRecipient stores a recipient as it is now.
+func replaceRecipient(ctx context.Context, tx *store.Tx, p *Recipient) error {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE rights_recipient SET body = $3 WHERE tenant_id = $1 AND id = $2`, tx.TenantID(), p.ID[:], string(body))
+	return err
+}
