@@ -16,7 +16,9 @@ const BundleType = "probity/bundle/v1"
 //	certificates  any number of Certificate
 //	consistency   any number of Extension: later checkpoints that extend earlier ones
 //
-// Each part must verify under the one key, and no two checkpoints may contradict each other.
+// Each part must verify under the one key, no two checkpoints may contradict each other, and where there
+// are several, consistency must lead from each to the largest: else two of them could be of two
+// histories that nobody compared.
 type Bundle struct {
 	Type         string        `json:"type"`
 	VerifierKey  string        `json:"verifier_key"`

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -122,8 +123,12 @@ type checker struct {
 	trust     Trust
 	sizes     map[int64]tlog.Hash // roots of the checkpoints met so far
 	witnessed map[int64]bool      // sizes whose witnesses the report has named
+	grown     []growth            // trees that are proved to be a beginning of a larger one
 	people    []person            // the entries about people, in the order of the log
 }
+
+// growth is what one consistency proof proves, by the sizes of the trees.
+type growth struct{ from, to int64 }
 
 func newChecker(typ string, trust Trust) *checker {
 	trust.Keys = slices.Clone(trust.Keys) // which a list of keys adds to
@@ -244,6 +249,27 @@ func (c *checker) bundle(b *Bundle) error {
 	if len(b.Receipts)+len(b.Certificates)+len(b.Consistency) == 0 {
 		c.report.unverified("Anything: the bundle is empty.")
 	}
+	return c.oneTree()
+}
+
+// oneTree sees to it that each tree that the file proves something of is proved to be a beginning of the
+// largest. That one tree begins both of two others says nothing of these two.
+func (c *checker) oneTree() error {
+	if len(c.sizes) == 0 {
+		return nil
+	}
+	sizes := slices.Sorted(maps.Keys(c.sizes))
+	largest := sizes[len(sizes)-1]
+	begins := map[int64]bool{0: true, largest: true}
+	slices.SortFunc(c.grown, func(a, b growth) int { return cmp.Compare(b.to, a.to) })
+	for _, g := range c.grown {
+		begins[g.from] = begins[g.from] || begins[g.to]
+	}
+	for _, n := range sizes {
+		if !begins[n] {
+			return fault(Incomplete, "nothing enclosed proves that the tree of %d entries is the beginning of the one of %d: they may be two histories", n, largest)
+		}
+	}
 	return nil
 }
 
@@ -276,6 +302,7 @@ func (c *checker) extension(e *Extension, key string) error {
 	if err := c.trust.period(key, new); err != nil {
 		return err
 	}
+	c.grown = append(c.grown, growth{old.Tree.N, new.Tree.N})
 	c.report.verified("Between %d and %d entries nothing earlier was changed, dropped or moved.", old.Tree.N, new.Tree.N)
 	return nil
 }

@@ -347,6 +347,40 @@ func fileVectors(t testing.TB) []fileVector {
 		x.Proof[0] = "AAAA"
 		b.Consistency = append(b.Consistency, x)
 	}))
+	// Receipts under several checkpoints: consistency must lead from each to the largest.
+	under := func(size, index int64) Receipt { return *grown.receiptAt(t, index, size, entry) }
+	grew := func(receipts []Receipt, extensions ...Extension) []byte {
+		b := NewBundle(grown.key)
+		b.Receipts, b.Consistency = receipts, append(b.Consistency, extensions...)
+		return encode(t, b)
+	}
+	two := []Receipt{under(4, 1), under(7, 5)}
+	three := []Receipt{under(9, 8), under(4, 1), under(7, 5)}
+	step := func(old, new int64) Extension { return grown.extension(t, old, new) }
+	forked := newShadow(t, "probity.test/log/3", 4)
+	for i := range 9 {
+		forked.add(t, "rights.received", fmt.Sprintf(`{"lie":%d}`, i))
+	}
+	add("receipts under two checkpoints", grew(two))
+	add("receipts under two checkpoints, joined", grew(two, step(4, 7)))
+	add("receipts under two checkpoints, joined beyond both", grew(two, step(4, 9), step(7, 9)))
+	add("receipts under two checkpoints, joined through a third", grew(two, step(5, 7), step(4, 5)))
+	add("receipts under two checkpoints that a common beginning does not join", grew(two, step(2, 4), step(2, 7)))
+	add("receipts under two checkpoints, one joined to a larger one", grew(two, step(4, 9)))
+	add("receipts under two checkpoints, joined by a proof for other sizes", grew(two, Extension{
+		Old: string(grown.checkpoint(t, 4)), New: string(grown.checkpoint(t, 7)), Proof: step(5, 7).Proof}))
+	add("receipts under two checkpoints, joined the wrong way", grew(two, Extension{
+		Old: string(grown.checkpoint(t, 7)), New: string(grown.checkpoint(t, 4)), Proof: step(4, 7).Proof}))
+	add("receipts under two checkpoints, joined without hashes", grew(two, Extension{
+		Old: string(grown.checkpoint(t, 4)), New: string(grown.checkpoint(t, 7)), Proof: []string{}}))
+	add("receipts under three checkpoints", grew(three, step(7, 9)))
+	add("receipts under three checkpoints, joined", grew(three, step(4, 7), step(7, 9)))
+	add("receipts under three checkpoints, joined to the largest", grew(three, step(7, 9), step(4, 9)))
+	add("receipts of two histories", grew([]Receipt{under(4, 1), *forked.receipt(t, 8, `{"lie":8}`)}))
+	add("receipts of two histories, joined by the proof of one", grew([]Receipt{under(4, 1), *forked.receipt(t, 8, `{"lie":8}`)}, step(4, 9)))
+	add("receipts of two histories, joined by a false proof", grew([]Receipt{under(4, 1), *forked.receipt(t, 8, `{"lie":8}`)}, Extension{
+		Old: string(grown.checkpoint(t, 4)), New: string(forked.checkpoint(t, 9)), Proof: forked.extension(t, 4, 9).Proof}))
+	add("a receipt beside the checkpoint of an empty log", grew(two[:1], NewExtension(grown.checkpoint(t, 0), grown.checkpoint(t, 4), nil)))
 	backwards := func(size int64, shift time.Duration) []byte {
 		root := before(string(s.checkpoint(t, size)), "time ")
 		return s.sign(t, fmt.Sprintf("%stime %d\n", root, minute.Add(shift).Unix()))

@@ -52,7 +52,23 @@ func (r *Room) Bundle(ctx context.Context, t id.Tenant, subjects []id.Subject) (
 		}
 		b.Receipts = append(b.Receipts, *receipt)
 	}
-	return b, nil
+	return b, r.connect(ctx, t, b)
+}
+
+// connect adds what joins the checkpoints that the receipts lead to, if they are several: the log may have
+// grown in between, and an entry is proved under the newest checkpoint that witnesses signed.
+func (r *Room) connect(ctx context.Context, t id.Tenant, b *verify.Bundle) error {
+	var checkpoints [][]byte
+	for i := range b.Receipts {
+		p, err := verify.ParseProof(b.Receipts[i].Proof)
+		if err != nil {
+			return fmt.Errorf("the proof of a receipt: %w", err)
+		}
+		checkpoints = append(checkpoints, p.Checkpoint)
+	}
+	joined, err := r.ledger.Connect(ctx, t, checkpoints)
+	b.Consistency = append(b.Consistency, joined...)
+	return err
 }
 
 // servedReceipt proves the entry that says which notice was served before the choice that the

@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -97,4 +98,66 @@ func TestAChoiceOfAVisitorErasedMeanwhileIsNotRecorded(t *testing.T) {
 	if n := w.count(t, "consent_record"); n != 0 {
 		t.Errorf("%d records were made", n)
 	}
+}
+
+// Entries are proved under the newest tree that witnesses signed, and those that came later under a
+// larger one. What is enclosed must then prove that these are not two histories.
+func TestL26_L9_ABundleUnderSeveralCheckpointsProvesThatTheyAreOfOneHistory(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		out := w.choose(t, nil, notice.Measure)
+		cosign := func() {
+			t.Helper()
+			if _, err := w.ledger.Checkpoint(t.Context(), w.tenant); err != nil {
+				t.Fatal(err)
+			}
+			w.write(t, func(tx *store.Tx) error {
+				line := "— witness.test " + base64.StdEncoding.EncodeToString(make([]byte, 4+8+64)) + "\n"
+				n, err := tx.Exec(t.Context(), `
+					INSERT INTO ledger_cosignature (tenant_id, generation, size, witness, line)
+					SELECT tenant_id, generation, size, 'witness.test', $2 FROM ledger_checkpoint WHERE tenant_id = $1 ORDER BY size DESC LIMIT 1`,
+					w.tenant, line)
+				if err == nil && n != 1 {
+					return errors.New("there is no checkpoint to sign")
+				}
+				return err
+			})
+		}
+		cosign()
+		w.fake.Advance(time.Hour)
+		w.choose(t, out.Visitor, notice.Measure, notice.Actions)
+		w.fake.Advance(time.Hour)
+		w.withdraw(t, *out.Visitor)
+		b, err := w.Bundle(t.Context(), w.tenant, []id.Subject{out.Subject})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(b verify.Bundle) error {
+			t.Helper()
+			file, err := json.Marshal(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = verify.File(file)
+			return err
+		}
+		if len(b.Consistency) != 1 {
+			t.Fatalf("%d consistency proofs are enclosed, want one between two checkpoints", len(b.Consistency))
+		}
+		if err := check(*b); err != nil {
+			t.Fatal(err)
+		}
+		bare := *b
+		bare.Consistency = []verify.Extension{}
+		if err := check(bare); verify.ReasonOf(err) != verify.Incomplete {
+			t.Errorf("without the proof: %v", err)
+		}
+		cosign() // all of it is under one tree again
+		if b, err = w.Bundle(t.Context(), w.tenant, []id.Subject{out.Subject}); err != nil || len(b.Consistency) != 0 {
+			t.Fatalf("%d consistency proofs, %v", len(b.Consistency), err)
+		}
+		if err := check(*b); err != nil {
+			t.Error(err)
+		}
+	})
 }

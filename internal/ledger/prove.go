@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -189,4 +192,36 @@ func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (v
 		x.OldKey = key
 	}
 	return x, nil
+}
+
+// Connect returns the proofs that join signed checkpoints of the log, given in any order: each tree that
+// they state is proved to be the beginning of the next larger one. None is needed for one tree. The
+// checkpoints are taken as they are, under one key; the proofs are those of the log as it is stored.
+func (l *Ledger) Connect(ctx context.Context, t id.Tenant, checkpoints [][]byte) ([]verify.Extension, error) {
+	bySize := map[int64][]byte{}
+	for _, signed := range checkpoints {
+		text, _, _ := bytes.Cut(signed, []byte("\n\n"))
+		c, err := verify.ParseCheckpoint(string(text) + "\n")
+		if err != nil {
+			return nil, fmt.Errorf("join checkpoints: %w", err)
+		}
+		bySize[c.Tree.N] = signed
+	}
+	sizes := slices.Sorted(maps.Keys(bySize))
+	var out []verify.Extension
+	err := l.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		for i := 1; i < len(sizes); i++ {
+			proof, err := tlog.ProveTree(sizes[i], sizes[i-1], &reader{ctx: ctx, tx: tx})
+			if err != nil {
+				return err
+			}
+			out = append(out, verify.NewExtension(bySize[sizes[i-1]], bySize[sizes[i]], proof))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err, "prove that the log only grew")
+	}
+	return out, nil
 }

@@ -81,10 +81,12 @@ export async function check(file: Blob, given: Trust): Promise<Report> {
             checker.checkpoint(newer)
             checker.earlier(e.oldKey, older, key)
             checker.allowed(key, newer)
+            checker.grown.push([older.size, newer.size])
             checker.verified(`Between ${older.size} and ${newer.size} entries nothing earlier was changed, dropped or moved.`)
           })
         }
         if (receipts.length + certificates.length + consistency.length === 0) checker.unverified('Anything: the bundle is empty.')
+        checker.oneTree()
       })
     }
     case 'probity/equivocation/v1': {
@@ -119,6 +121,8 @@ function follow(trusted: Known, periods: Period[]): void {
 class Checker {
   readonly report: Report
   private readonly roots = new Map<bigint, Hash>()
+  /** Trees that are proved to be a beginning of a larger one, by their sizes. */
+  readonly grown: [bigint, bigint][] = []
   private people: Person[] = []
 
   private readonly witnessed = new Set<bigint>()
@@ -275,6 +279,18 @@ class Checker {
     const root = this.roots.get(c.size)
     if (root && !equal(root, c.root)) throw fault('split view', `two checkpoints of ${c.size} entries state different roots; both are signed`)
     this.roots.set(c.size, c.root)
+  }
+
+  /** Sees to it that each tree that the file proves something of is proved to be a beginning of the largest. */
+  oneTree(): void {
+    const sizes = [...this.roots.keys()].sort((a, b) => (a < b ? -1 : 1))
+    const largest = sizes.at(-1) ?? 0n
+    const begins = new Set([0n, largest])
+    for (const [from, to] of this.grown.sort(([, a], [, b]) => (a < b ? 1 : a > b ? -1 : 0))) if (begins.has(to)) begins.add(from)
+    const loose = sizes.find((n) => !begins.has(n))
+    if (loose !== undefined) {
+      throw fault('incomplete', `nothing enclosed proves that the tree of ${loose} entries is the beginning of the one of ${largest}: they may be two histories`)
+    }
   }
 
   /** Sees to it that each person's entries follow each other as they say themselves. */
