@@ -55,6 +55,13 @@ func TestDatabasesAreListedPlannedAndSettled(t *testing.T) {
 	if body := string(list.body); !strings.Contains(body, `"key":"shop"`) || strings.Contains(body, "postgres") {
 		t.Errorf("the list is %s", body)
 	}
+	if none := h.call(t, "GET", "/probity/v1/databases/checks", "").want(t, 200); string(none.body) != "{\"checks\":[]}\n" {
+		t.Errorf("never tried: %s", none.body)
+	}
+	tried := h.call(t, "POST", "/probity/v1/databases/checks", "").want(t, 200)
+	if body := string(tried.body); !strings.Contains(body, `"key":"shop","engine":"PostgreSQL"`) || !strings.Contains(body, `"ok":true`) || strings.Contains(body, dsn) {
+		t.Errorf("the trial says %s", body)
+	}
 	subject := `"subject":{"emailAddresses":["mary@example.org"]}`
 	plan := h.call(t, "POST", "/probity/v1/databases/plan", `{`+subject+`}`).want(t, 200)
 	if body := string(plan.body); !strings.Contains(body, `"refused":"`) || !strings.Contains(body, `"unmaskable":[{"collection":"shop:customers","field":"name"`) {

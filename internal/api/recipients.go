@@ -15,6 +15,7 @@ func recipientTable() []route {
 	return []route{
 		{"GET", "/probity/v1/recipients", can(org.PermissionAdmin), 0, (*call).recipients},
 		{"POST", "/probity/v1/recipients", can(org.PermissionAdmin), 0, (*call).addRecipient},
+		{"PUT", "/probity/v1/recipients/{recipientId}", can(org.PermissionAdmin), 0, (*call).changeRecipient},
 		{"DELETE", "/probity/v1/recipients/{recipientId}", can(org.PermissionAdmin), 0, (*call).dropRecipient},
 		{"GET", "/probity/v1/requests/{requestId}/recipients", can(org.PermissionRights), 0, (*call).told},
 		{"GET", "/probity/v1/requests/{requestId}/recipients/{recipientId}", can(org.PermissionHandle), 0, (*call).tellTask},
@@ -57,6 +58,25 @@ func (c *call) addRecipient() error {
 		return err
 	}
 	return c.reply(http.StatusCreated, newOwnRecipient(made))
+}
+
+// changeRecipient replaces what is known of a recipient.
+func (c *call) changeRecipient() error {
+	recipient, err := c.pathID("recipientId")
+	if err != nil {
+		return err
+	}
+	var body rights.Recipient
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	changed, err := c.api.Rights.ChangeRecipient(c.Context(), c.who.Tenant, recipient, func(p *rights.Recipient) {
+		p.Name, p.Contact, p.Categories, p.Way, p.URL = body.Name, body.Contact, body.Categories, body.Way, body.URL
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, newOwnRecipient(changed))
 }
 
 func (c *call) dropRecipient() error {

@@ -3,6 +3,8 @@ package api_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 func TestARecipientIsListedAndToldByStaff(t *testing.T) {
@@ -16,6 +18,12 @@ func TestARecipientIsListedAndToldByStaff(t *testing.T) {
 	if a := h.call(t, "GET", "/probity/v1/recipients", "").want(t, 200); !strings.Contains(string(a.body), `"secret":"`) {
 		t.Errorf("the listing is %s", a.body)
 	}
+	changed := h.call(t, "PUT", "/probity/v1/recipients/"+id, `{"name":"Parcel Hub","contact":"Parcel Road 2","categories":["address"],"way":"letter"}`).want(t, 200)
+	if changed.at("name") != "Parcel Hub" || changed.at("id") != id {
+		t.Errorf("changed to %s", changed.body)
+	}
+	h.call(t, "PUT", "/probity/v1/recipients/"+id, `{"name":"","contact":"x","categories":["address"],"way":"letter"}`).want(t, 400)
+	h.call(t, "PUT", "/probity/v1/recipients/"+uuid.NewString(), `{"name":"Parcel","contact":"x","categories":["address"],"way":"letter"}`).want(t, 404)
 	q := h.call(t, "POST", "/probity/v1/requests", `{"type":"erasure","subject":{"emailAddresses":["nobody@example.org"]}}`).want(t, 202)
 	of := "/probity/v1/requests/" + q.at("id").(string) + "/recipients"
 	if a := h.call(t, "GET", of, "").want(t, 200); string(a.body) != "{\"recipients\":[]}\n" {

@@ -173,6 +173,29 @@ func New(d Deps) http.Handler {
 		"POST /console/requests/{request}/code":                              {org.PermissionHandle, (*call).checkCode},
 		"POST /console/requests/{request}/code/send":                         {org.PermissionHandle, (*call).sendCode},
 		"GET /console/requests/{request}/package":                            {org.PermissionRights, (*call).takePackage},
+		"GET /console/requests/{request}/recipients/{recipient}":             {org.PermissionHandle, (*call).tell},
+		"GET /console/requests/{request}/recipients/{recipient}/told":        {org.PermissionHandle, askTelling(false)},
+		"POST /console/requests/{request}/recipients/{recipient}/told":       {org.PermissionHandle, settleTelling(false)},
+		"GET /console/requests/{request}/recipients/{recipient}/waive":       {org.PermissionDecide, askTelling(true)},
+		"POST /console/requests/{request}/recipients/{recipient}/waive":      {org.PermissionDecide, settleTelling(true)},
+		"GET /console/tasks":                                                 {org.PermissionRights, (*call).tasks},
+		"GET /console/recipients":                                            {org.PermissionAdmin, (*call).recipients},
+		"GET /console/recipients/new":                                        {org.PermissionAdmin, newRecipient(asks)},
+		"POST /console/recipients/new":                                       {org.PermissionAdmin, newRecipient(do)},
+		"GET /console/recipients/{recipient}":                                {org.PermissionAdmin, withRecipient((*call).recipientWay, asks)},
+		"POST /console/recipients/{recipient}":                               {org.PermissionAdmin, withRecipient((*call).recipientWay, do)},
+		"GET /console/recipients/{recipient}/retire":                         {org.PermissionAdmin, withRecipient((*call).retireWay, asks)},
+		"POST /console/recipients/{recipient}/retire":                        {org.PermissionAdmin, withRecipient((*call).retireWay, do)},
+		"GET /console/databases":                                             {org.PermissionRights, (*call).databases},
+		"POST /console/databases/check":                                      {org.PermissionAdmin, (*call).tryDatabases},
+		"GET /console/masking":                                               {maskingView, (*call).masking},
+		"POST /console/masking/try":                                          {maskingExecute, (*call).tryMasking},
+		"GET /console/masking/new":                                           {maskingAdd, newRule(asks)},
+		"POST /console/masking/new":                                          {maskingAdd, newRule(do)},
+		"GET /console/masking/{rule}":                                        {maskingEdit, withRule((*call).maskingWay, asks)},
+		"POST /console/masking/{rule}":                                       {maskingEdit, withRule((*call).maskingWay, do)},
+		"GET /console/masking/{rule}/delete":                                 {maskingDelete, withRule((*call).dropMaskingWay, asks)},
+		"POST /console/masking/{rule}/delete":                                {maskingDelete, withRule((*call).dropMaskingWay, do)},
 		"GET /console/consent":                                               {org.PermissionNotice, (*call).overview},
 		"GET /console/consent/rates":                                         {org.PermissionNotice, (*call).rates},
 		"GET /console/consent/rates.csv":                                     {org.PermissionNotice, (*call).ratesFile},
@@ -398,6 +421,9 @@ func (c *console) words() template.FuncMap {
 		"prefix": func(s, p string) bool {
 			if p == "/console/" {
 				return s == p || strings.HasPrefix(s, "/console/visitors")
+			}
+			if p == "/console/requests" {
+				return ofRequests(s)
 			}
 			return strings.HasPrefix(s, p)
 		},

@@ -81,7 +81,7 @@ func text(t testing.TB, r *http.Response) string {
 
 func TestStrangersAreAskedToSignInOnEveryPage(t *testing.T) {
 	h := newConsole(&door{})
-	for _, path := range []string{"/console/", "/console/live/rows", "/console/live/stream", "/console/requests", "/console/outcomes", "/console/visitors/x", "/console/nowhere"} {
+	for _, path := range []string{"/console/", "/console/live/rows", "/console/live/stream", "/console/requests", "/console/tasks", "/console/recipients", "/console/databases", "/console/masking", "/console/outcomes", "/console/visitors/x", "/console/nowhere"} {
 		r := ask(h, "GET", path, "", nil)
 		if r.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: status %d", path, r.StatusCode)

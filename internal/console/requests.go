@@ -138,6 +138,7 @@ type requestView struct {
 	Unknown []string // what the reader must know by other means
 	Expired bool     // there was a package, and it is gone
 
+	Told     []toldView
 	Wishes   []fact // what it asks for besides its type
 	Steps    []stepView
 	Code     bool // a code can show who asks
@@ -172,6 +173,9 @@ func (k *call) request() error {
 		v.Taken = k.who(taken.String())
 	}
 	v.Mine, v.MayTake = taken == k.staff.ID, !q.State.Final() && k.staff.Can(org.PermissionHandle)
+	if v.Told, err = k.toldOf(q); err != nil {
+		return err
+	}
 	if v.Wishes, err = k.wishesOf(q); err != nil {
 		return err
 	}
@@ -336,6 +340,8 @@ func (c *console) requestWords() template.FuncMap {
 		"article": articleWords,
 		"lastday": func(due time.Time) string { return due.Add(-time.Second).UTC().Format("2 Jan 2006") },
 		"many":    many,
+
+		"desktabs": deskTabs, "tellstate": tellState, "tellway": tellWay,
 		"channel": func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 // Rights shows requests and takes the steps of people. *rights.Room satisfies it.
 type Rights interface {
+	Desks
 	Queue(ctx context.Context, t id.Tenant, q rights.Queue, offset, limit int) (page []rights.Waiting, total int, err error)
 	Load(ctx context.Context, t id.Tenant) (rights.Load, error)
 	Get(ctx context.Context, t id.Tenant, request uuid.UUID) (*rights.Request, error)
@@ -385,6 +386,7 @@ func whatWords(what string) string {
 		string(rights.MoveAsk): "The person was asked", string(rights.MoveAnswer): "The person answered", string(rights.MoveVerify): "The identity was established",
 		string(rights.MoveExtend): "The time limit was extended", string(rights.MoveHold): "The data is kept for now", string(rights.MoveRelease): "The hold ended",
 		string(rights.MoveApprove): "A second person approved", string(rights.MoveRefuse): "It was refused", string(rights.MoveDecide): "It was decided",
+		"recipient-told": "A recipient was told", "recipient-waived": "A recipient need not be told",
 		string(rights.MoveFee): "A fee was asked for", string(rights.MoveWithdraw): "The person took it back",
 		string(rights.MoveAnnounce): "The person was told that the restriction will end", string(rights.MoveLift): "The restriction was lifted",
 		string(rights.MoveRetry): "It was tried again", string(rights.MoveRemind): "The person was reminded of the question",

@@ -165,15 +165,20 @@ func (k *call) showForm(status int, w *way, wrong error) error {
 		return err
 	}
 	if wrong != nil {
-		f := notice.Fault{Severity: notice.Refused, Rule: "to do", Message: messageOf(wrong)}
-		if e, ok := errors.AsType[*fail.Error](wrong); ok {
-			f.Field = e.Field
-		}
-		if !placeIn(p.Groups, f) {
+		if f := faultOf(wrong); !placeIn(p.Groups, f) {
 			p.Rest = append(p.Rest, f)
 		}
 	}
 	return k.show(status, "way-form", w.title, p)
+}
+
+// faultOf is what is wrong with a form, as it stands beside a field.
+func faultOf(wrong error) notice.Fault {
+	f := notice.Fault{Severity: notice.Refused, Rule: "to do", Message: messageOf(wrong)}
+	if e, ok := errors.AsType[*fail.Error](wrong); ok {
+		f.Field = e.Field
+	}
+	return f
 }
 
 // placeIn puts a fault beside its field and tells whether there is one.

@@ -46,6 +46,9 @@ const checkTakes = 60 * time.Second
 // CheckDatabases tries the connections and keeps how they stood. Errors: fail.Unsupported if they can't be
 // tried.
 func (r *Room) CheckDatabases(ctx context.Context, t id.Tenant) error {
+	if !r.hasDatabases(t) {
+		return nil
+	}
 	c, ok := r.Databases.(Checker)
 	if !ok {
 		return fail.New(fail.Unsupported, "These databases can't be tried from here.")
