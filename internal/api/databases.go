@@ -21,6 +21,7 @@ func databasesTable() []route {
 		{"POST", "/probity/v1/databases/checks", can(org.PermissionAdmin), 0, (*call).checkDatabases},
 		{"POST", "/probity/v1/databases/plan", can(org.PermissionRequest), 0, (*call).planDatabases},
 		{"POST", "/probity/v1/requests/{requestId}/databases", can(org.PermissionRequest), 0, on("requestId", (*call).settleDatabases)},
+		{"POST", "/probity/v1/requests/{requestId}/by-hand", can(org.PermissionHandle), 0, on("requestId", (*call).doneByHand)},
 	}
 }
 
@@ -81,6 +82,20 @@ func (c *call) planDatabases() error {
 // settleDatabases lets fields stay that no strategy can mask, for a reason.
 func (c *call) settleDatabases(request uuid.UUID, body *reasoned) error {
 	if err := c.api.Rights.SettleDatabases(c.Context(), c.who.Tenant, request, c.caller(), body.Reason); err != nil {
+		return err
+	}
+	return c.empty()
+}
+
+// handled says in which collection somebody did what nothing here can.
+type handled struct {
+	Collection string `json:"collection"`
+	Reason     string `json:"reason"`
+}
+
+// doneByHand notes that a person's rows were restricted by hand, or freed.
+func (c *call) doneByHand(request uuid.UUID, body *handled) error {
+	if err := c.api.Rights.DoneByHand(c.Context(), c.who.Tenant, request, c.caller(), body.Collection, body.Reason); err != nil {
 		return err
 	}
 	return c.empty()

@@ -169,6 +169,8 @@ func New(d Deps) http.Handler {
 		"POST /console/requests/{request}/take":                              {org.PermissionHandle, (*call).takeOn},
 		"GET /console/requests/{request}/settle":                             {org.PermissionDecide, (*call).askSettle},
 		"POST /console/requests/{request}/settle":                            {org.PermissionDecide, (*call).settle},
+		"GET /console/requests/{request}/by-hand":                            {org.PermissionHandle, (*call).askByHand},
+		"POST /console/requests/{request}/by-hand":                           {org.PermissionHandle, (*call).byHand},
 		"GET /console/requests/{request}/code":                               {org.PermissionHandle, (*call).askCode},
 		"POST /console/requests/{request}/code":                              {org.PermissionHandle, (*call).checkCode},
 		"POST /console/requests/{request}/code/send":                         {org.PermissionHandle, (*call).sendCode},

@@ -30,6 +30,7 @@ type Rights interface {
 	Simulate(ctx context.Context, t id.Tenant, q rights.Request, o rights.Opening) (*rights.Plan, error)
 	Assign(ctx context.Context, t id.Tenant, request, staff uuid.UUID, by rights.Actor) error
 	Assignee(ctx context.Context, t id.Tenant, request uuid.UUID) (uuid.UUID, error)
+	DoneByHand(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor, collection, how string) error
 	SettleDatabases(ctx context.Context, t id.Tenant, request uuid.UUID, by rights.Actor, reason string) error
 	Trail(ctx context.Context, t id.Tenant, request uuid.UUID) ([]rights.Happened, error)
 	Snapshot(ctx context.Context, t id.Tenant, sum string) (json.RawMessage, error)
@@ -336,6 +337,9 @@ func (k *call) stepsOf(q *rights.Request) (list []stepView) {
 	if waitsForDatabases(q) && k.staff.Can(org.PermissionDecide) {
 		list = append(list, stepView{"/console/requests/" + q.ID.String() + "/settle", "Let stay what can’t be masked", true})
 	}
+	if len(leftByHand(q)) > 0 && k.staff.Can(org.PermissionHandle) {
+		list = append(list, stepView{"/console/requests/" + q.ID.String() + "/by-hand", "Say what was done by hand", true})
+	}
 	return list
 }
 
@@ -389,7 +393,7 @@ func whatWords(what string) string {
 		"recipient-told": "A recipient was told", "recipient-waived": "A recipient need not be told",
 		string(rights.MoveFee): "A fee was asked for", string(rights.MoveWithdraw): "The person took it back",
 		string(rights.MoveAnnounce): "The person was told that the restriction will end", string(rights.MoveLift): "The restriction was lifted",
-		string(rights.MoveRetry): "It was tried again", string(rights.MoveRemind): "The person was reminded of the question",
+		string(rights.MoveRetry): "It was tried again", "by-hand": "Somebody did it by hand", string(rights.MoveRemind): "The person was reminded of the question",
 		string(rights.MoveLapse): "It was closed: the question was not answered", "unanswered": "The question was not answered, and the person can’t be reached from here",
 	}[what]; ok {
 		return w

@@ -138,11 +138,15 @@ func (r *Room) replace(ctx context.Context, tx *store.Tx, before, after *Request
 	t, now := tx.TenantID(), r.Clock.Now().UnixMicro()
 	var n int64
 	switch {
-	case before.State == Failed:
+	case before.State.Final() && !after.State.Final():
+		step := before.step
+		if after.State == Settling && before.State == Verified {
+			step = stepLift
+		}
 		n, err = tx.Exec(ctx, `
-			UPDATE rights_request SET state = $4, problem = '', attempts = 0, next_at = $5, finished_at = NULL
+			UPDATE rights_request SET state = $4, problem = '', attempts = 0, next_at = $5, finished_at = NULL, facts = $7, due_at = $8, step = $9
 			WHERE tenant_id = $1 AND id = $2 AND facts = $3 AND state = $6 AND sealed IS NOT NULL`,
-			t, after.ID[:], before.facts, string(after.State), now, string(Failed))
+			t, after.ID[:], before.facts, string(after.State), now, string(before.State), string(facts), after.DueAt.UnixMicro(), step)
 		tx.AfterCommit(r.announce)
 		tx.AfterCommit(r.moved)
 	case after.State == before.State:

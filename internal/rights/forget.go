@@ -124,7 +124,8 @@ func (r *Room) destroyKey(ctx context.Context, t id.Tenant, request uuid.UUID, k
 
 // Expire has requests that finished ContentTTL ago forget what they hold about the person, packages
 // included, and destroys the keys of all that hold nothing any more. It returns how many requests it
-// was. It is idempotent and runs in the background of Run.
+// was. A restriction of other databases is in force until it is lifted, and forgets after that. It is
+// idempotent and runs in the background of Run.
 func (r *Room) Expire(ctx context.Context) (int, error) {
 	type due struct {
 		tenant id.Tenant
@@ -142,6 +143,7 @@ func (r *Room) Expire(ctx context.Context) (int, error) {
 		rows, err := tx.Query(ctx, `
 			SELECT tenant_id, id, data_key, sealed IS NULL FROM rights_request
 			WHERE finished_at IS NOT NULL AND NOT key_destroyed AND (sealed IS NULL OR finished_at <= $1)
+				AND NOT (type = 'restriction' AND state = 'verified' AND work IS NOT NULL)
 			ORDER BY finished_at LIMIT 1000`, before)
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ func (p Report) clone() Report {
 		d.Fields, d.Kept, d.Substituted = slices.Clone(d.Fields), slices.Clone(d.Kept), slices.Clone(d.Substituted)
 		p.Databases = &d
 	}
+	p.Restricted = p.Restricted.clone()
 	p.Kept = slices.Clone(p.Kept)
 	p.Residue = slices.Clone(p.Residue)
 	p.Expiring = slices.Clone(p.Expiring)

@@ -209,6 +209,9 @@ func (q *Request) Apply(a Act, now time.Time, rules Rules) error {
 		return err
 	}
 	next.DueAt = next.clock().Due(now, rules.Policy, rules.Calendar)
+	if q.State == Verified && next.State == Settling {
+		next.DueAt = Clock{Received: now}.Due(now, rules.Policy, rules.Calendar) // not late because it was in force for long
+	}
 	*q = next
 	return nil
 }
@@ -416,6 +419,9 @@ func (q *Request) lift(a Act, now time.Time) error {
 		return fail.New(fail.Conflict, "The person was told less than a day ago; lift the restriction after that.").WithCode("request.untold")
 	}
 	f.Lifting.Lifted = now
+	if q.Report.Restricted != nil && q.known() {
+		q.State, q.FinishedAt = Settling, time.Time{} // the databases follow
+	}
 	return nil
 }
 

@@ -168,14 +168,16 @@ type Report struct {
 	// NotPerformed is what an erasure did not do, and why.
 	NotPerformed []Kept           `json:"not_performed,omitempty"`
 	Databases    *DatabasesReport `json:"databases,omitempty"` // what was done in the organisation's databases
-	Kept         []Kept           `json:"kept,omitempty"`      // what stays, and the article that allows it
-	Residue      []Count          `json:"residue,omitempty"`   // what verification still found; empty when all is well
-	Expiring     []Expiring       `json:"expiring,omitempty"`  // what would have ended by itself within 30 days; it was included
-	Horizon      string           `json:"horizon,omitempty"`   // after this date backups hold no key that opens the data
-	Decisions    []string         `json:"decisions,omitempty"`
-	Recipients   []Informed       `json:"recipients,omitempty"`       // who are told (Art. 19)
-	Masked       int              `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
-	Copies       int              `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
+	// Restricted is what a restriction did in the organisation's databases.
+	Restricted *RestrictionReport `json:"restricted,omitempty"`
+	Kept       []Kept             `json:"kept,omitempty"`     // what stays, and the article that allows it
+	Residue    []Count            `json:"residue,omitempty"`  // what verification still found; empty when all is well
+	Expiring   []Expiring         `json:"expiring,omitempty"` // what would have ended by itself within 30 days; it was included
+	Horizon    string             `json:"horizon,omitempty"`  // after this date backups hold no key that opens the data
+	Decisions  []string           `json:"decisions,omitempty"`
+	Recipients []Informed         `json:"recipients,omitempty"`       // who are told (Art. 19)
+	Masked     int                `json:"masked_of_others,omitempty"` // addresses of others in texts of a package
+	Copies     int                `json:"copy,omitempty"`             // of a package: 2 for the second one made for the person
 }
 
 // StoreReport is what happened in one store.

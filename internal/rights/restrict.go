@@ -129,6 +129,9 @@ func (r *Room) stepConfirm(ctx context.Context, j *job) error {
 	if j.typ == Objection && len(subjects) > 0 {
 		return r.park(ctx, j, stepDecide, Deciding, nil)
 	}
+	if r.outside(j) {
+		return r.step(ctx, j, stepOutside, Restricting, nil)
+	}
 	return r.settled(ctx, j)
 }
 

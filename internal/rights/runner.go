@@ -69,6 +69,8 @@ type work struct {
 	// Identities are what the person is known by, for the databases: own stores forget it before.
 	Identities []heldIdentity `json:"identities,omitempty"`
 	Planned    bool           `json:"planned,omitempty"` // the databases may be changed now
+	// Before are digests of rows in databases whose use was restricted before this request restricted the rest.
+	Before []string `json:"before,omitempty"`
 }
 
 var errLostLease = errors.New("another process carries the request out")
@@ -221,6 +223,10 @@ func (r *Room) do(ctx context.Context, j *job) error {
 		return r.stepPackage(ctx, j)
 	case stepRestrict:
 		return r.stepRestrict(ctx, j)
+	case stepOutside:
+		return r.stepOutside(ctx, j)
+	case stepLift:
+		return r.stepLift(ctx, j)
 	case stepConfirm:
 		return r.stepConfirm(ctx, j)
 	case stepSettle:
@@ -320,7 +326,7 @@ func (r *Room) advance(ctx context.Context, tx *store.Tx, j *job, next string, s
 }
 
 // finish closes the request in its final state and gives up the lease. One that failed keeps where it
-// stands, so that it can go on from there.
+// stands, so that it can go on from there, and a restriction of other databases what it takes to lift it.
 func (r *Room) finish(ctx context.Context, tx *store.Tx, j *job, state State, problem string, certificate []byte) error {
 	report, err := json.Marshal(j.report)
 	if err != nil {
@@ -335,7 +341,8 @@ func (r *Room) finish(ctx context.Context, tx *store.Tx, j *job, state State, pr
 		SET step = $4, state = $5, report = $6, problem = $7, certificate = $8, finished_at = $9,
 			work = CASE WHEN $10 THEN work END, lease = NULL, leased_until = 0
 		WHERE tenant_id = $1 AND id = $2 AND lease = $3 AND finished_at IS NULL`,
-		j.tenant, j.id[:], j.lease[:], step, string(state), string(report), problem, certificate, r.Clock.Now().UnixMicro(), state == Failed)
+		j.tenant, j.id[:], j.lease[:], step, string(state), string(report), problem, certificate, r.Clock.Now().UnixMicro(),
+		state == Failed || state == Verified && j.step == stepOutside && j.work.Planned)
 	if err == nil && n == 0 {
 		return errLostLease
 	}

@@ -28,7 +28,10 @@ func (r *Room) stepVerify(ctx context.Context, j *job) error {
 		if err != nil {
 			return err
 		}
-		return r.step(ctx, j, stepRecord, Certifying, func(_ *store.Tx, j *job) error {
+		return r.step(ctx, j, stepRecord, Certifying, func(tx *store.Tx, j *job) error {
+			if err := forgetRestrictions(ctx, tx, j.id); err != nil {
+				return err
+			}
 			j.report.Residue = nil
 			if j.report.Matched {
 				j.report.add("database", "rows of the person after", after)
