@@ -20,13 +20,14 @@ const MaxFile = 64 << 20
 // Report says in plain words what was verified and what was not. It is only made for a file that
 // holds; a file that doesn't gives an Error.
 type Report struct {
-	Type       string   // the file's type
-	Log        string   // origin of the log
-	Key        string   // the verifier key that was used
-	Trusted    bool     // the reader gave that key; false: it came from the file itself
-	Entries    []Proven // the log entries proved, in the file's order; of an excerpt none: see Kinds
-	Verified   []string // one sentence each
-	Unverified []string // one sentence each: what the reader must know by other means
+	Type       string       // the file's type
+	Log        string       // origin of the log
+	Key        string       // the verifier key that was used
+	Trusted    bool         // the reader gave that key; false: it came from the file itself
+	Entries    []Proven     // the log entries proved, in the file's order; of an excerpt none: see Kinds
+	Verified   []string     // one sentence each
+	Unverified []string     // one sentence each: what the reader must know by other means
+	Statements []*Statement // what the file's certificates state, in their order; of a body of another program's none
 
 	Kinds            map[string]int64 // of an excerpt: its entries by kind
 	Erased, Withheld int64            // of an excerpt: its entries without content
@@ -222,6 +223,11 @@ func (c *checker) certificate(cert *Certificate) error {
 		return err
 	}
 	c.report.verified("The certificate is signed, unaltered, and cited by that log entry.")
+	if body, err := parse(cert.Body); err == nil {
+		if s := statement(body); s != nil {
+			c.report.Statements = append(c.report.Statements, s)
+		}
+	}
 	return nil
 }
 

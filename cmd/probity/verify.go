@@ -60,6 +60,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 	}
 	out := bufio.NewWriter(os.Stdout)
 	fmt.Fprintf(out, "%s verifies.\n%s", c.File, report)
+	for _, s := range report.Statements {
+		fmt.Fprintf(out, "\n%s", s)
+	}
 	if c.At != "" {
 		states(out, report, at)
 	}

@@ -96,7 +96,7 @@ func TestThePageOfPackagesDoesWhatItSays(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "certificate.json"), certificate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, said, err := run(t, nil, dir, words(commands[1])[1:]...); err != nil || !strings.Contains(out, "verifies") {
+	if out, said, err := run(t, nil, dir, words(commands[1])[1:]...); err != nil || !strings.Contains(out, "verifies") || !strings.Contains(out, "\n  shop:customers  ") || !strings.Contains(out, "invoices are kept for ten years") {
 		t.Errorf("%s: %v %s%s", commands[1], err, out, said)
 	}
 	var name, email string

@@ -10,6 +10,7 @@ import {
   asserted, before, checkCertificate, checkExtension, checkReceipt, citedNotice, committed, contradict, decodeCertificate, decodeExtension,
   decodeNotice, decodeReceipt, digest, Fields, noticeType, parseLeaf, type Certificate, type Leaf, type Receipt,
 } from './parts'
+import { statement, type Statement } from './statement'
 import { leafHash, peaksOf, Spine, type Hash } from './tree'
 
 const maxFile = 64 << 20
@@ -25,6 +26,7 @@ export interface Report {
   kinds: Record<string, number>
   verified: string[]
   unverified: string[]
+  statements: Statement[]
 }
 
 interface Person { kind: string; id: string; subject: string; prev: string; served: string; nonce: string; index: bigint }
@@ -128,7 +130,7 @@ class Checker {
   private readonly witnessed = new Set<bigint>()
 
   constructor(type: string, readonly trusted: Known) {
-    this.report = { type, log: '', key: '', trusted: false, entries: [], kinds: {}, verified: [], unverified: [] }
+    this.report = { type, log: '', key: '', trusted: false, entries: [], kinds: {}, verified: [], unverified: [], statements: [] }
   }
 
   verified(s: string): void {
@@ -270,6 +272,8 @@ class Checker {
     await checkCertificate(c, c.key)
     await this.receipt(c.receipt)
     this.verified('The certificate is signed, unaltered, and cited by that log entry.')
+    const said = statement(c.body)
+    if (said) this.report.statements.push(said)
   }
 
   /** Sees to it that all checkpoints are of one log and don't contradict. */

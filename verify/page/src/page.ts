@@ -1,6 +1,7 @@
 import { check, type Report } from './check'
 import { Fault } from './fault'
 import { canonical } from './json'
+import type { Statement, Table } from './statement'
 
 const byID = (id: string): HTMLElement => {
   const found = document.getElementById(id)
@@ -44,10 +45,46 @@ function sentences(into: HTMLElement, heading: string, mark: string, all: string
   }
 }
 
+function stated(into: HTMLElement, s: Statement): void {
+  add(into, 'h3', 'What the certificate states')
+  const dl = add(into, 'dl', '')
+  for (const [name, said] of s.facts) {
+    add(dl, 'dt', name)
+    add(dl, 'dd', said)
+  }
+  for (const t of s.tables) {
+    const details = document.createElement('details')
+    details.open = t.rows.length < 20
+    add(details, 'summary', t.rows.length === 0 ? `${t.heading}: none` : t.heading)
+    if (t.rows.length > 0) details.appendChild(drawn(t))
+    into.appendChild(details)
+  }
+}
+
+function drawn(t: Table): HTMLElement {
+  const wide = document.createElement('div')
+  wide.className = 'wide'
+  wide.tabIndex = 0
+  wide.setAttribute('role', 'region')
+  wide.setAttribute('aria-label', t.heading)
+  const table = add(wide, 'table', '')
+  if (t.head.length > 0) {
+    const head = add(add(table, 'thead', ''), 'tr', '')
+    for (const h of t.head) add(head, 'th', h).setAttribute('scope', 'col')
+  }
+  const body = add(table, 'tbody', '')
+  for (const row of t.rows) {
+    const tr = add(body, 'tr', '')
+    for (const c of row) add(tr, 'td', c)
+  }
+  return wide
+}
+
 function report(name: string, r: Report): void {
   show(`${name} verifies`, 'good', (into) => {
     sentences(into, 'Verified', '✓', r.verified)
     sentences(into, 'Not verified: know this by other means', '?', r.unverified)
+    for (const s of r.statements) stated(into, s)
     if (r.entries.length === 0) return
     add(into, 'h3', 'What the entries say')
     for (const e of r.entries) {
