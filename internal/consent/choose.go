@@ -67,12 +67,15 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 	if err := shown.fit(); err != nil {
 		return nil, err
 	}
-	if spent, err := r.isUsed(ctx, t, nonce); err != nil {
-		return nil, err
-	} else if spent {
-		return nil, used()
-	}
 	w := &writing{room: r, tenant: t, set: set, choice: &c, nonce: nonce, shown: shown}
+	if w.touches() {
+		// The transaction would find it, too, but only after a key was made or the gate was closed.
+		if spent, err := r.isUsed(ctx, t, nonce); err != nil {
+			return nil, err
+		} else if spent {
+			return nil, used()
+		}
+	}
 	return w.run(ctx)
 }
 
@@ -157,6 +160,11 @@ type writing struct {
 	members []id.Subject // of the person, the subject included
 	denial  *denial
 	record  Record
+}
+
+// touches tells whether anything happens before the transaction.
+func (w *writing) touches() bool {
+	return w.choice.Visitor != nil || !w.choice.Subject.IsZero() || len(w.granted()) > 0
 }
 
 func (w *writing) granted() []string {
@@ -250,12 +258,11 @@ func (w *writing) identify(ctx context.Context) error {
 	if len(w.granted()) == 0 {
 		return nil
 	}
-	w.visitor = uuid.New()
-	w.subject = id.NewSubject()
-	w.members = []id.Subject{w.subject}
-	if err := r.keys.CreateSubject(ctx, w.tenant, w.subject); err != nil {
+	s, err := r.keys.NewSubject(ctx, w.tenant)
+	if err != nil {
 		return unavailable(err, "create the key of a subject")
 	}
+	w.visitor, w.subject, w.members = uuid.New(), s, []id.Subject{s}
 	return nil
 }
 

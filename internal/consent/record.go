@@ -162,7 +162,14 @@ func (rec *Record) given() (purposes []string) {
 }
 
 func (r *Room) receipt(ctx context.Context, t id.Tenant, rec *Record) (*verify.Receipt, error) {
-	receipt, err := r.ledger.Receipt(ctx, t, rec.Ledger, func(sealed []byte) ([]byte, error) {
+	return r.receiptBy(ctx, t, rec, r.ledger.Receipt)
+}
+
+// prover is Receipt or FreshReceipt of the ledger.
+type prover func(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error)
+
+func (r *Room) receiptBy(ctx context.Context, t id.Tenant, rec *Record, prove prover) (*verify.Receipt, error) {
+	receipt, err := prove(ctx, t, rec.Ledger, func(sealed []byte) ([]byte, error) {
 		return r.keys.Open(ctx, t, rec.Subject, entryAAD(t, rec.Subject, rec.ID), sealed)
 	})
 	if err != nil || rec.Notice == "" {
@@ -179,7 +186,7 @@ func (r *Room) receipt(ctx context.Context, t id.Tenant, rec *Record) (*verify.R
 // receiptNow returns the receipt of a record that was just committed, nil if it can't be made: what
 // the person said is recorded all the same, and must not be reported as a failure.
 func (r *Room) receiptNow(ctx context.Context, t id.Tenant, rec *Record) *verify.Receipt {
-	receipt, err := r.receipt(ctx, t, rec)
+	receipt, err := r.receiptBy(ctx, t, rec, r.ledger.FreshReceipt)
 	if err != nil {
 		return nil
 	}

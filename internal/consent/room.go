@@ -40,6 +40,8 @@ const (
 // Keys seals ledger entries and makes the nonce key. *vault.Vault implements it.
 type Keys interface {
 	subject.Keys
+	// NewSubject makes a subject and returns it when its key is durable.
+	NewSubject(ctx context.Context, t id.Tenant) (id.Subject, error)
 	// CreateSubjects is CreateSubject for many.
 	CreateSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) error
 }

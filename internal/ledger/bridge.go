@@ -58,11 +58,8 @@ func (l *Ledger) Resume(ctx context.Context, t id.Tenant) (*Bridge, error) {
 	if v.broken != "" {
 		return l.bridgeNow(ctx, t, Claim{})
 	}
-	if p.Generation > 0 && p.Generation == v.generation() && p.Size > v.newest.size {
-		// The process ended after the vault had learnt of it, and before the database had.
-		return nil, l.keep(ctx, t, v, checkpoint{
-			generation: p.Generation, size: p.Size, at: v.published.Time.Unix(), note: p.Note, key: p.Verifier,
-		})
+	if lost, ok := v.unstored(p); ok {
+		return nil, l.keep(ctx, t, v, lost)
 	}
 	return nil, nil
 }

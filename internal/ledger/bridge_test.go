@@ -295,6 +295,40 @@ func TestL21_ACheckpointThatOnlyTheVaultRemembersIsStoredAtTheNextStart(t *testi
 	})
 }
 
+// Whoever waits for a receipt is answered when the vault remembers the checkpoint; the database may not
+// get it, and the process may live on.
+func TestL21_ACheckpointThatOnlyTheVaultRemembersIsStoredBeforeTheNextIsSigned(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.grow(t, 2)
+		lost := w.grow(t, 3)
+		w.tamper(t, `DELETE FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, w.tenant, lost.Tree.N)
+		if err := w.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		later := w.grow(t, 1)
+		key, err := w.VerifierKey(t.Context(), w.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []verify.Checkpoint{lost, later} {
+			if h, err := w.At(t.Context(), w.tenant, c.Tree.N); err != nil || !strings.Contains(string(h.Note), c.Tree.Hash.String()) {
+				t.Errorf("the checkpoint of %d entries: %v", c.Tree.N, err)
+			}
+			x, err := w.Consistency(t.Context(), w.tenant, c.Tree.N)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := x.Check(key); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := w.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestL27_L14_AKeyIsReplacedInTheOpenAndOldReceiptsVerifyForEver(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

@@ -35,7 +35,7 @@ func (l *Ledger) Checkpoint(ctx context.Context, t id.Tenant) (signed []byte, er
 	if err != nil {
 		return nil, err
 	}
-	if c, err = l.covering(ctx, t, head, c); err != nil {
+	if c, err = l.covering(ctx, t, head, c, stored); err != nil {
 		return nil, err
 	}
 	return []byte(c.note), nil
@@ -76,9 +76,17 @@ type checkpoint struct {
 	key        string
 }
 
+// patience is how long a caller waits for a new checkpoint.
+type patience bool
+
+const (
+	remembered patience = false // until the vault remembers it: nothing else of its size will ever be signed
+	stored     patience = true  // until everybody finds it in the database, too
+)
+
 // covering returns c if it covers size entries, and signs the log if not. Those who ask before the log
 // is looked at share one signature, and one wait for the disk.
-func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkpoint) (checkpoint, error) {
+func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkpoint, until patience) (checkpoint, error) {
 	if c.size >= size {
 		return c, nil
 	}
@@ -87,8 +95,15 @@ func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkp
 		// Others wait for it, so it goes on if the caller leaves.
 		go l.round(context.WithoutCancel(ctx), t, r)
 	}
+	done := r.remembered
+	if until == stored {
+		done = r.stored
+	}
 	select {
-	case <-r.done:
+	case <-done:
+		if r.err == nil && until == stored {
+			return r.signed, r.lost
+		}
 		return r.signed, r.err
 	case <-ctx.Done():
 		return checkpoint{}, unavailable(ctx.Err(), "wait for the log to be signed")
@@ -97,10 +112,15 @@ func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkp
 
 // round signs once for all who have joined when it is the tenant's turn.
 func (l *Ledger) round(ctx context.Context, t id.Tenant, r *round) {
-	defer close(r.done)
 	defer l.signs.lock(t)()
 	l.rounds.begin(t)
-	r.signed, r.err = l.sign(ctx, t)
+	var store func() error
+	r.signed, store, r.err = l.sign(ctx, t)
+	close(r.remembered)
+	if store != nil {
+		r.lost = store()
+	}
+	close(r.stored)
 }
 
 // rounds are the signatures that are about to be made.
@@ -109,11 +129,14 @@ type rounds struct {
 	next map[id.Tenant]*round
 }
 
-// round is one signature and those who wait for it. What it came to is read after done.
+// round is one signature and those who wait for it.
 type round struct {
-	signed checkpoint
-	err    error
-	done   chan struct{}
+	remembered chan struct{} // closed when it is known what became of it
+	signed     checkpoint
+	err        error
+
+	stored chan struct{} // closed when the database has it
+	lost   error         // or has not; then the next signature makes it good, see publish
 }
 
 // join returns the round that has not begun yet; the first to join must see to it that it is held.
@@ -122,7 +145,7 @@ func (q *rounds) join(t id.Tenant) (r *round, first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r = q.next[t]; r == nil {
-		r, first = &round{done: make(chan struct{})}, true
+		r, first = &round{remembered: make(chan struct{}), stored: make(chan struct{})}, true
 		q.next[t] = r
 	}
 	return r, first
@@ -139,39 +162,54 @@ func (q *rounds) begin(t id.Tenant) {
 const attempts = 16
 
 // sign signs the committed tree as it is now. The vault is asked before the database is looked at:
-// what the vault remembers was committed by then, so a database that lacks it has lost it.
-func (l *Ledger) sign(ctx context.Context, t id.Tenant) (checkpoint, error) {
+// what the vault remembers was committed by then, so a database that lacks it has lost it. The caller
+// must run store, if it is there, before the next signature.
+func (l *Ledger) sign(ctx context.Context, t id.Tenant) (c checkpoint, store func() error, err error) {
 	for range attempts {
 		p, err := l.vault.Published(ctx, t)
 		if err != nil {
-			return checkpoint{}, unavailable(err, "read what was last published of the log")
+			return checkpoint{}, nil, unavailable(err, "read what was last published of the log")
 		}
 		v, err := l.look(ctx, t, p)
 		if err != nil {
-			return checkpoint{}, err
+			return checkpoint{}, nil, err
 		}
 		if v.broken != "" {
 			if err := l.bridge(ctx, t, Claim{}); err != nil {
-				return checkpoint{}, err
+				return checkpoint{}, nil, err
 			}
 			continue
 		}
 		if n := v.newest; n.size > 0 && n.size == v.size && n.generation == v.generation() {
-			return n, nil // signed by somebody else a moment ago
+			return n, nil, nil // signed by somebody else a moment ago
 		}
 		c, done, err := l.publish(ctx, t, p, v)
-		if err != nil || done {
-			return c, err
+		if err != nil {
+			return c, nil, err
 		}
+		if !done {
+			continue
+		}
+		if len(v.keys) == 0 {
+			// The first checkpoint brings the key into the database that others check it with.
+			return c, nil, l.keep(ctx, t, v, c)
+		}
+		return c, func() error { return l.keep(ctx, t, v, c) }, nil
 	}
-	return checkpoint{}, fail.New(fail.Unavailable, "The log is being signed elsewhere at the same time.")
+	return checkpoint{}, nil, fail.New(fail.Unavailable, "The log is being signed elsewhere at the same time.")
 }
 
-// publish signs the tree of v and remembers it, in the vault first. It is not done if another process
-// came first.
+// publish signs the tree of v and has the vault remember it. It is not done if another process came
+// first. What the vault remembered before and the database has not, because a process ended between the
+// two, is stored there first.
 func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v *view) (c checkpoint, done bool, err error) {
 	k := keyFor(v.keys, v.size)
 	same := p.Generation == k.Generation
+	if lost, ok := v.unstored(p); ok && p.Size < v.size {
+		if err := l.keep(ctx, t, v, lost); err != nil {
+			return c, false, err
+		}
+	}
 	c = checkpoint{generation: k.Generation, size: v.size}
 	if same && p.Size == v.size {
 		// Signed and remembered before, but it never got into the database.
@@ -203,7 +241,7 @@ func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v 
 			return c, false, nil
 		}
 	}
-	return c, true, l.keep(ctx, t, v, c)
+	return c, true, nil
 }
 
 // keep stores a checkpoint that the vault remembers.
@@ -235,6 +273,15 @@ type view struct {
 	root          tlog.Hash
 	published     verify.Checkpoint // what the vault remembers; zero if nothing
 	broken        string            // why this is not a continuation of it; empty: it is
+}
+
+// unstored returns the checkpoint that the vault remembers, if the database lacks it: the process ended
+// after the vault had learnt of it, and before the database had.
+func (v *view) unstored(p vault.Published) (checkpoint, bool) {
+	if p.Generation == 0 || p.Generation != v.generation() || v.newest.generation == p.Generation && v.newest.size >= p.Size {
+		return checkpoint{}, false
+	}
+	return checkpoint{generation: p.Generation, size: p.Size, at: v.published.Time.Unix(), note: p.Note, key: p.Verifier}, true
 }
 
 func (v *view) generation() int64 {

@@ -22,6 +22,16 @@ import (
 //
 // Errors: fail.NotFound if there is no such entry, fail.Gone if its payload was forgotten.
 func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error) {
+	return l.receipt(ctx, t, index, open, stored)
+}
+
+// FreshReceipt is Receipt for whoever waits while the entry is being written. It does not wait until the
+// list of checkpoints has the one that it is proved by, only until that can't be lost any more.
+func (l *Ledger) FreshReceipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error)) (*verify.Receipt, error) {
+	return l.receipt(ctx, t, index, open, remembered)
+}
+
+func (l *Ledger) receipt(ctx context.Context, t id.Tenant, index int64, open func(sealed []byte) ([]byte, error), until patience) (*verify.Receipt, error) {
 	var body []byte
 	var sealed bool
 	var e proven
@@ -50,7 +60,7 @@ func (l *Ledger) Receipt(ctx context.Context, t id.Tenant, index int64, open fun
 	if err != nil {
 		return nil, fmt.Errorf("entry %d of the ledger is damaged: %w", index, err)
 	}
-	proof, key, err := l.prove(ctx, t, index, e.newest)
+	proof, key, err := l.prove(ctx, t, index, e.newest, until)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +77,7 @@ func (l *Ledger) Prove(ctx context.Context, t id.Tenant, index int64) (p verify.
 	if err != nil {
 		return p, unavailable(err, "read a ledger entry")
 	}
-	p, _, err = l.prove(ctx, t, index, e.newest)
+	p, _, err = l.prove(ctx, t, index, e.newest, stored)
 	return p, err
 }
 
@@ -91,8 +101,8 @@ func findEntry(ctx context.Context, tx *store.Tx, index int64) (e proven, err er
 
 // prove returns the proof of an entry under a checkpoint that covers it, and the key that signed it: the
 // newest one or, if witnesses signed below an earlier one, that; see witnessed.
-func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64, newest checkpoint) (p verify.Proof, key string, err error) {
-	c, err := l.covering(ctx, t, index+1, newest)
+func (l *Ledger) prove(ctx context.Context, t id.Tenant, index int64, newest checkpoint, until patience) (p verify.Proof, key string, err error) {
+	c, err := l.covering(ctx, t, index+1, newest, until)
 	if err != nil {
 		return p, "", err
 	}
@@ -161,7 +171,7 @@ func (l *Ledger) Consistency(ctx context.Context, t id.Tenant, oldSize int64) (v
 	if err != nil {
 		return verify.Extension{}, err
 	}
-	if c, err = l.covering(ctx, t, size, c); err != nil {
+	if c, err = l.covering(ctx, t, size, c, stored); err != nil {
 		return verify.Extension{}, err
 	}
 	var old, key string

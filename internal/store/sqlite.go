@@ -22,6 +22,7 @@ type sqliteEngine struct {
 	writes *sql.DB
 	reads  *sql.DB
 	writer *writer
+	moves  *checkpointer
 
 	scrubTries int // how often scrub tries before it reports that a reader is in the way
 }
@@ -47,10 +48,10 @@ func openSQLite(ctx context.Context, path string, readers int) (_ *sqliteEngine,
 		}
 	}()
 	// The writer keeps more pages at hand than a reader: it touches the upper levels of every index.
-	if e.writes, err = openPool(path, 1, 32<<10); err != nil {
+	if e.writes, err = openPool(path, 1, 32<<10, logTooFar); err != nil {
 		return nil, err
 	}
-	if e.reads, err = openPool(path, readers, 8<<10); err != nil {
+	if e.reads, err = openPool(path, readers, 8<<10, logTooFar); err != nil {
 		return nil, err
 	}
 	conn, err := e.writes.Conn(ctx)
@@ -72,12 +73,19 @@ func openSQLite(ctx context.Context, path string, readers int) (_ *sqliteEngine,
 	}); err != nil {
 		return nil, err
 	}
-	e.writer = newWriter(conn, raw)
+	w := newWriter(conn, raw)
+	if e.moves, err = startCheckpointer(path, w); err != nil {
+		_ = conn.Close() // the first error is the one to report
+		return nil, err
+	}
+	e.writer = w
+	w.start(e.moves.committed)
 	return e, nil
 }
 
-// openPool returns a pool of at most n connections with cacheKiB of page cache each.
-func openPool(path string, n, cacheKiB int) (*sql.DB, error) {
+// openPool returns a pool of at most n connections with cacheKiB of page cache each. Those of them that
+// write move the log into the database when it holds logPages; 0: they leave that to others.
+func openPool(path string, n, cacheKiB, logPages int) (*sql.DB, error) {
 	q := url.Values{}
 	for _, p := range []string{
 		"busy_timeout(5000)",
@@ -86,10 +94,10 @@ func openPool(path string, n, cacheKiB int) (*sql.DB, error) {
 		"foreign_keys(ON)",
 		"secure_delete(ON)", // erased means overwritten
 		"trusted_schema(OFF)",
-		"mmap_size(0)",             // a stray write must not reach the file
-		"temp_store(MEMORY)",       // personal data must not land in temporary files
-		"wal_autocheckpoint(4000)", // 16 MiB: fewer, larger sorted write-backs
+		"mmap_size(0)",       // a stray write must not reach the file
+		"temp_store(MEMORY)", // personal data must not land in temporary files
 		"journal_size_limit(67108864)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", logPages),
 		fmt.Sprintf("cache_size(-%d)", cacheKiB),
 	} {
 		q.Add("_pragma", p)
@@ -135,7 +143,7 @@ func (e *sqliteEngine) read(ctx context.Context, t id.Tenant, fn func(tx *Tx) er
 	return nil
 }
 
-func (e *sqliteEngine) admin() (*sql.DB, error) { return openPool(e.path, 1, 8<<10) }
+func (e *sqliteEngine) admin() (*sql.DB, error) { return openPool(e.path, 1, 8<<10, logWrap) }
 
 func (e *sqliteEngine) migrated(context.Context, *sql.DB) error { return nil }
 
@@ -146,6 +154,8 @@ func (e *sqliteEngine) scrub(ctx context.Context) error {
 	for try := 1; ; try++ {
 		busy := false
 		err := e.writer.do(&job{ctx: ctx, op: func(ctx context.Context, conn *sql.Conn) (err error) {
+			e.moves.mu.Lock()
+			defer e.moves.mu.Unlock()
 			busy, err = truncateWAL(conn)
 			return err
 		}})
@@ -232,6 +242,9 @@ func (e *sqliteEngine) size(context.Context) (int64, error) {
 
 func (e *sqliteEngine) close() error {
 	var errs []error
+	if e.moves != nil {
+		errs = append(errs, e.moves.close())
+	}
 	if e.writer != nil {
 		e.writer.close()
 		errs = append(errs, e.writer.conn.Close())

@@ -31,6 +31,7 @@ type run struct {
 	rows          []*sql.Rows // handed out, to be closed at the end
 	after         []func()
 	statements    int
+	changed       int // rows
 }
 
 // querier is the part of *sql.Conn and *sql.Tx a transaction needs.
@@ -74,7 +75,9 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	tx.run.changed += int(n)
+	return n, err
 }
 
 // Query runs a statement that returns rows. Close them before the next statement: PostgreSQL can't

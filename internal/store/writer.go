@@ -29,6 +29,8 @@ type writer struct {
 	conn *sql.Conn
 	raw  *cachingConn // the same connection, below database/sql
 
+	committed func(rows int) // called after each commit with how many rows it changed
+
 	mu     sync.Mutex // guards queue, head, closed
 	queue  []*job
 	head   int
@@ -63,11 +65,14 @@ const (
 	dropped
 )
 
-// newWriter starts the goroutine; close ends it.
 func newWriter(conn *sql.Conn, raw *cachingConn) *writer {
-	w := &writer{conn: conn, raw: raw, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	return &writer{conn: conn, raw: raw, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// start starts the goroutine; close ends it. committed must not wait.
+func (w *writer) start(committed func(rows int)) {
+	w.committed = committed
 	go w.loop()
-	return w
 }
 
 // do queues j and waits for its outcome.
@@ -177,6 +182,7 @@ func (w *writer) takeOver() {
 type group struct {
 	w     *writer
 	open  bool   // a transaction is running
+	rows  int    // changed in it
 	held  []*job // ran well in it, to be released by the commit
 	again []*job // ran well in one that was given up because of another
 	ops   []*job // to run outside of a transaction
@@ -244,6 +250,7 @@ func (g *group) run(j *job) int {
 	w.job = j
 	r := &run{dialect: SQLite, q: w.conn, uninterrupted: true}
 	err := call(j, &Tx{run: r, tenant: j.tenant})
+	g.rows += r.changed
 	switch {
 	case w.raw.lost != nil:
 		if err == nil {
@@ -323,6 +330,8 @@ func (g *group) commit() {
 		return
 	}
 	g.open = false
+	g.w.committed(g.rows)
+	g.rows = 0
 	for _, j := range g.held {
 		for _, fn := range j.after {
 			runHook(j, fn)

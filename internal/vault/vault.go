@@ -71,15 +71,16 @@ type Options struct {
 	CacheTTL time.Duration
 }
 
-// Vault seals, opens and shreds. It is safe for concurrent use. It has no goroutines and needs no
-// closing; the database belongs to whoever opened it.
+// Vault seals, opens and shreds. It is safe for concurrent use. It needs no closing; the
+// database belongs to whoever opened it.
 type Vault struct {
 	db   *store.DB
 	root cipher.AEAD
 	clk  clock.Clock
 	opts Options
 
-	keys *keyCache
+	keys   *keyCache
+	stocks sync.Map // id.Tenant: *stock
 
 	mu    sync.RWMutex // guards rings
 	rings map[id.Tenant]*ring
