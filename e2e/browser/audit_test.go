@@ -63,7 +63,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 				b.Open(p.base + path)
 				check(b, path+", "+look)
 			}
-			for _, path := range []string{"/console/", "/console/outcomes", "/console/requests", "/console/nowhere"} {
+			for _, path := range []string{"/console/", "/console/outcomes", "/console/requests", "/console/tasks", "/console/recipients", "/console/databases", "/console/masking", "/console/nowhere"} {
 				staff.Open(p.base + path)
 				check(staff, path+", "+look)
 			}
