@@ -14,7 +14,7 @@ import (
 )
 
 // spoolMemory is how many bytes of rows are kept in memory before they go to a file without a name.
-const spoolMemory = 8 << 20
+const spoolMemory = 1 << 20
 
 // Found is the answer to an access request. Close it after use.
 type Found struct {

@@ -68,6 +68,7 @@ type table struct {
 	key          []string // columns of the primary key
 	hasRowID     bool     // PostgreSQL's ctid tells rows without a key apart
 	parts        bool     // the table is partitioned: a ctid belongs to one partition
+	heirs        bool     // rows of tables that inherit from it are read with its own; the key doesn't tell them apart
 	view         bool
 	plain        bool       // no transactions: nothing may be changed there
 	uniques      [][]string // columns of each unique constraint or index, the key's included

@@ -84,6 +84,7 @@ func (x *eraser) delete(ctx context.Context) error {
 		for c, l := range x.hits {
 			l.back(before[c])
 		}
+		x.moved = map[*Collection]map[string][]string{}
 	}
 }
 
@@ -374,7 +375,14 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 	if len(sets) == 0 {
 		return nil
 	}
-	first := x.first(child, r.id)
+	first, alike := x.first(child, r.id), !r.l.rowID && len(r.l.key) == 0
+	if alike {
+		// Of rows that are alike any may be the one: all of them refer to the row that goes.
+		first = r.id
+		if was := x.moved[child][r.l.identify(r)]; len(was) > 0 {
+			first, x.moved[child][r.l.identify(r)] = was[0], was[1:]
+		}
+	}
 	err := x.savepoint(ctx, x.txs[child.Dataset], func() error { return x.write(ctx, child, &hit{row: r}, sets) })
 	if err != nil {
 		if _, ok := err.(lost); ok || refusal(err) == "" {
@@ -385,11 +393,19 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 	if nulled[child] == nil {
 		nulled[child] = map[string]bool{}
 	}
-	if r.id != first {
-		if x.moved[child] == nil {
-			x.moved[child] = map[string]string{}
+	is := r.id
+	if alike {
+		now := &row{l: r.l, cells: slices.Clone(r.cells)}
+		for _, s := range sets {
+			now.cells[r.l.at[s.col.name]] = s.cell
 		}
-		x.moved[child][r.id] = first
+		is = r.l.identify(now)
+	}
+	if is != first {
+		if x.moved[child] == nil {
+			x.moved[child] = map[string][]string{}
+		}
+		x.moved[child][is] = append(x.moved[child][is], first)
 	}
 	if n, ok := x.byID[child][digestOf(first)]; ok {
 		// The row is due for masking too: it goes on from here.
@@ -411,8 +427,8 @@ func (x *eraser) cut(ctx context.Context, c *Collection, h *hit, child *Collecti
 // first returns the id that a row had when the erasure began: a row of PostgreSQL without a key stands
 // in another place after each change.
 func (x *eraser) first(c *Collection, id string) string {
-	if was, ok := x.moved[c][id]; ok {
-		return was
+	if was := x.moved[c][id]; len(was) > 0 {
+		return was[0]
 	}
 	return id
 }

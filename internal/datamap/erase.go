@@ -107,8 +107,8 @@ type eraser struct {
 	named   map[string]bool   // what is in Unmaskable and Substituted already
 	usual   map[*Field]string // the strategy that the field's column accepted before
 	skipped map[*Collection]map[digest]int
-	byID    map[*Collection]map[digest]int32  // the number of a hit, by the id that the row had at first; filled when rows go
-	moved   map[*Collection]map[string]string // the first id of rows that stand in another place now
+	byID    map[*Collection]map[digest]int32    // the number of a hit, by the id that the row had at first; filled when rows go
+	moved   map[*Collection]map[string][]string // the first ids of the rows that a cut made what this id says
 	savings int
 }
 
@@ -179,7 +179,7 @@ func newEraser(w *walker, e *Erasure, out *Erased) *eraser {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return &eraser{walker: w, e: e, m: &masker{key: key}, out: out, scratch: &scratch{}, hits: map[*Collection]*hits{}, named: map[string]bool{}, usual: map[*Field]string{},
-		skipped: map[*Collection]map[digest]int{}, byID: map[*Collection]map[digest]int32{}, moved: map[*Collection]map[string]string{}}
+		skipped: map[*Collection]map[digest]int{}, byID: map[*Collection]map[digest]int32{}, moved: map[*Collection]map[string][]string{}}
 }
 
 // nothing clears what was counted: the stores roll back.

@@ -337,7 +337,7 @@ func (s *scratch) add(b []byte) (int64, error) {
 		return at, nil
 	}
 	if s.file == nil {
-		f, err := nameless("probity-erase-")
+		f, err := nameless("probity-rows-")
 		if err != nil {
 			return 0, err
 		}

@@ -12,10 +12,13 @@ import (
 
 // person is one of the people whom the identity values of the stores tell apart. Values that stand
 // in one row are one person's.
-type person int
+type person int32
 
 // maxPointers limits how many different rows may point at a few rows whose owners are counted.
 const maxPointers = 100_000
+
+// remembered is how many rows are remembered at least from one question to the next.
+const remembered = 10_000
 
 // node is what decides whose a row is: the values of its identity fields, of the references that may
 // name somebody, and of the fields that others point at. Rows that are alike in these are one node,
@@ -50,16 +53,23 @@ type owners struct {
 	lean   map[*Collection]*layout // what decides the owner
 	search map[*Field]*layout      // the same, and the field
 
-	people  map[value]person
+	people  map[digest]person // by kind and text
 	parent  []person
-	loaded  map[value]bool // what else its rows name is known
+	values  []known // by the person that the value was before others turned out to be the same
 	subject person
+}
+
+// known is what is known of an identity value.
+type known struct {
+	kind   string
+	loaded bool // and what else its rows name
+	held   bool // a row of the person of the request holds it
 }
 
 // newOwners returns an oracle for the person who has the identities.
 func newOwners(g *graph, stores map[*Dataset]*store, find func(context.Context, *layout, *Field, []string, func(*row) error) error, ids []Identity) *owners {
 	o := &owners{g: g, find: find, stores: stores, lean: map[*Collection]*layout{}, search: map[*Field]*layout{},
-		people: map[value]person{}, loaded: map[value]bool{}, subject: -1}
+		people: map[digest]person{}, subject: -1}
 	for _, c := range g.collections {
 		o.lean[c] = stores[c.Dataset].bare(c, o.deciding(c))
 	}
@@ -115,14 +125,37 @@ func (o *owners) size() int {
 	return n
 }
 
-func (o *owners) person(v value) person {
-	p, ok := o.people[v]
+func (o *owners) person(v value) person { return o.root(o.number(v)) }
+
+// number returns the person whom the value alone is.
+func (o *owners) number(v value) person {
+	d := digestOf(v.kind + "\x00" + v.text)
+	p, ok := o.people[d]
 	if !ok {
 		p = person(len(o.parent))
 		o.parent = append(o.parent, p)
-		o.people[v] = p
+		o.values = append(o.values, known{kind: v.kind})
+		o.people[d] = p
 	}
-	return o.root(p)
+	return p
+}
+
+// hold notes that a row of the person of the request holds the value.
+func (o *owners) hold(v value) { o.values[o.number(v)].held = true }
+
+// more counts by kind the identity values that the person's rows hold beyond the given ones.
+func (o *owners) more(given []Identity) map[string]int {
+	known := map[person]bool{}
+	for _, id := range given {
+		known[o.number(value{id.Kind, id.Value})] = true
+	}
+	out := map[string]int{}
+	for n, v := range o.values {
+		if v.held && !known[person(n)] && o.isSubject(person(n)) {
+			out[v.kind]++
+		}
+	}
+	return out
 }
 
 func (o *owners) root(p person) person {
@@ -157,7 +190,7 @@ func (o *owners) names(r *row, f *Field) []person {
 
 // of finds the owners of the rows, which belong to the collection.
 func (o *owners) of(ctx context.Context, c *Collection, rows []*row) ([]*node, error) {
-	if o.size() > 50_000 {
+	if o.size() > remembered {
 		o.forget()
 	}
 	out := make([]*node, len(rows))
@@ -278,8 +311,8 @@ func (o *owners) close(ctx context.Context, fresh []value) error {
 	for len(fresh) > 0 {
 		byKind := map[string][]string{}
 		for _, v := range fresh {
-			if !o.loaded[v] {
-				o.loaded[v] = true
+			if at := &o.values[o.number(v)]; !at.loaded {
+				at.loaded = true
 				byKind[v.kind] = append(byKind[v.kind], v.text)
 			}
 		}
@@ -304,12 +337,12 @@ func (o *owners) close(ctx context.Context, fresh []value) error {
 									continue
 								}
 								id := value{g.Identity, v}
-								p := o.person(id)
+								p := o.number(id)
 								if first < 0 {
 									first = p
 								}
 								o.join(first, p)
-								if !o.loaded[id] {
+								if !o.values[p].loaded {
 									fresh = append(fresh, id)
 								}
 							}

@@ -48,8 +48,8 @@ func (p postgres) catalogue(ctx context.Context, q querier, schema, name string)
 	find := func(regclass string) (bool, error) {
 		var kind string
 		var estimate float64
-		err := scan(ctx, q, []any{&oid, &t.schema, &t.name, &kind, &estimate}, `
-			SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.reltuples::float8
+		err := scan(ctx, q, []any{&oid, &t.schema, &t.name, &kind, &estimate, &t.heirs}, `
+			SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.reltuples::float8, c.relhassubclass AND c.relkind = 'r'
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 			WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`, regclass)
 		if errors.Is(err, sql.ErrNoRows) {

@@ -444,7 +444,7 @@ func (x *rectifier) nobodyElse(ctx context.Context) error {
 func (x *rectifier) each(ctx context.Context, f *Field, v string, yield func([]*row) error) error {
 	var rows []*row
 	err := x.find(ctx, x.layouts[f.Collection], f, []string{v}, func(r *row) error {
-		if len(rows) < batchRows { // more rows of one identity would tell nothing else
+		if len(rows) < pageRows { // more rows of one identity would tell nothing else
 			rows = append(rows, r)
 		}
 		return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -462,37 +461,4 @@ func prune(v any, f *Field, keep func(*Field) bool) (any, bool) {
 		return out, anyLeaf(f, keep)
 	}
 	return nil, false
-}
-
-// spooled returns the row as it is kept in a file for the length of a request.
-func spooled(r *row) []*string {
-	out := []*string{&r.id, &r.ctid}
-	for i := range r.cells {
-		if r.cells[i].null {
-			out = append(out, nil)
-		} else {
-			out = append(out, &r.cells[i].text)
-		}
-	}
-	return out
-}
-
-// unspooled is the inverse of spooled.
-func unspooled(l *layout, line []byte) (*row, error) {
-	var list []*string
-	if err := json.Unmarshal(line, &list); err != nil {
-		return nil, err
-	}
-	if len(list) != len(l.columns)+2 {
-		return nil, errors.New("a spooled row is cut short")
-	}
-	r := &row{l: l, id: *list[0], ctid: *list[1], cells: make([]cell, len(l.columns))}
-	for i, v := range list[2:] {
-		if v == nil {
-			r.cells[i] = cell{null: true}
-		} else {
-			r.cells[i] = cell{text: *v}
-		}
-	}
-	return r, nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
 
 	"probity/internal/fail"
 )
@@ -45,7 +46,7 @@ type Shared struct {
 }
 
 // status is what a row that was reached is to the person.
-type status int
+type status int8
 
 const (
 	foreign  status = iota // another's
@@ -70,13 +71,14 @@ type walker struct {
 	txs     map[*Dataset]*sql.Tx
 	layouts map[*Collection]*layout
 	own     *owners
+	routes  map[route]int        // how many identities and edges lead along each
+	once    map[*Collection]bool // no row can come twice
 	seen    map[*Collection]map[digest]status
 	asked   map[digest]struct{}
-	queue   []task
+	queue   []*questions
+	byRoute map[route]*questions // of the queue
 	// visit is called for each row once, or twice when a later way shows more of it.
 	visit func(c *Collection, f found) error
-	// extra identity values that the person's rows hold, by kind; none of them was walked.
-	extra map[value]bool
 }
 
 // digest stands for a row or a question that was met: short, so that millions fit.
@@ -87,14 +89,17 @@ func digestOf(s string) digest {
 	return digest(h[:16])
 }
 
-// question is what was already asked of a store.
-type question struct {
+// route is a field in which rows are looked for, and what follows for a row that is found there.
+type route struct {
 	f             *Field
-	value         string
 	access, owner bool
 }
 
-type task struct{ question }
+// questions are the values that are to be looked for along one route.
+type questions struct {
+	route
+	values spool
+}
 
 // connect opens the stores of the datasets. Stores that don't answer are returned by key; the
 // others are open.
@@ -142,7 +147,7 @@ func closeAll(stores map[*Dataset]*store) {
 // newWalker starts a transaction in each store and reads the catalogues.
 func newWalker(ctx context.Context, req *Request, stores map[*Dataset]*store, readOnly bool) (*walker, error) {
 	w := &walker{req: req, stores: stores, txs: map[*Dataset]*sql.Tx{}, layouts: map[*Collection]*layout{},
-		seen: map[*Collection]map[digest]status{}, asked: map[digest]struct{}{}, extra: map[value]bool{}}
+		routes: map[route]int{}, once: map[*Collection]bool{}, seen: map[*Collection]map[digest]status{}, asked: map[digest]struct{}{}, byRoute: map[route]*questions{}}
 	var up []*Dataset
 	for _, d := range req.Datasets {
 		if s := stores[d]; s != nil {
@@ -163,6 +168,7 @@ func newWalker(ctx context.Context, req *Request, stores map[*Dataset]*store, re
 	for _, c := range w.g.collections {
 		w.layouts[c] = w.stores[c.Dataset].layout(c, c.Fields)
 	}
+	w.countRoutes()
 	w.own = newOwners(w.g, w.stores, w.find, req.identities())
 	return w, nil
 }
@@ -213,108 +219,153 @@ func (w *walker) unreachable() []string {
 // walk visits all rows that can be reached.
 func (w *walker) walk(ctx context.Context, visit func(c *Collection, f found) error) error {
 	w.visit = visit
+	defer func() {
+		for _, q := range w.queue {
+			q.values.close()
+		}
+		w.seen, w.asked, w.queue = nil, nil, nil // they are large
+	}()
 	for _, id := range w.req.identities() {
 		for _, f := range w.g.identities[id.Kind] {
-			w.ask(question{f: f, value: id.Value})
+			if err := w.ask(route{f: f}, id.Value); err != nil {
+				return err
+			}
 		}
 	}
 	for len(w.queue) > 0 {
-		// All that is asked of one field in one way goes in one statement.
-		type group struct {
-			f             *Field
-			access, owner bool
-		}
-		groups := map[group][]string{}
-		var order []group
-		for _, t := range w.queue {
-			k := group{t.f, t.access, t.owner}
-			if groups[k] == nil {
-				order = append(order, k)
-			}
-			groups[k] = append(groups[k], t.value)
-		}
-		w.queue = nil
-		for _, k := range order {
-			for values := range slices.Chunk(groups[k], 1000) {
-				if err := w.fetch(ctx, k.f, k.access, k.owner, values); err != nil {
-					return err
+		queue := w.queue
+		w.queue, w.byRoute = nil, map[route]*questions{}
+		for i, q := range queue {
+			err := w.answer(ctx, q)
+			q.values.close()
+			if err != nil {
+				for _, q := range queue[i:] {
+					q.values.close()
 				}
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-func (w *walker) ask(q question) {
-	d := digestOf(fmt.Sprintf("%s\x00%t%t\x00%s", q.f, q.access, q.owner, q.value))
-	if _, ok := w.asked[d]; !ok {
-		w.asked[d] = struct{}{}
-		w.queue = append(w.queue, task{q})
+// ask puts a question into the queue, unless it was there before.
+func (w *walker) ask(to route, value string) error {
+	d := digestOf(fmt.Sprintf("%s\x00%t%t\x00%s", to.f, to.access, to.owner, value))
+	if _, ok := w.asked[d]; ok {
+		return nil
 	}
+	w.asked[d] = struct{}{}
+	return w.put(to, value)
+}
+
+// put puts a question that was not there before into the queue.
+func (w *walker) put(to route, value string) error {
+	q := w.byRoute[to]
+	if q == nil {
+		q = &questions{route: to}
+		w.byRoute[to] = q
+		w.queue = append(w.queue, q)
+	}
+	return q.values.add(strconv.AppendQuote(nil, value))
+}
+
+// answer looks for the values, many in one statement.
+func (w *walker) answer(ctx context.Context, q *questions) error {
+	var values []string
+	ask := func() error {
+		list := values
+		values = nil
+		if len(list) == 0 {
+			return nil
+		}
+		return w.fetch(ctx, q.route, list)
+	}
+	err := q.values.each(func(line []byte) error {
+		v, err := strconv.Unquote(string(line))
+		if err != nil {
+			return fail.Wrap(fail.Internal, err, "read the questions again")
+		}
+		if values = append(values, v); len(values) < 1000 {
+			return nil
+		}
+		return ask()
+	})
+	if err != nil {
+		return err
+	}
+	return ask()
 }
 
 // fetch reads the rows in which the field has one of the values and judges them.
-func (w *walker) fetch(ctx context.Context, f *Field, access, owner bool, values []string) error {
-	c := f.Collection
-	if w.seen[c] == nil {
+func (w *walker) fetch(ctx context.Context, from route, values []string) error {
+	c := from.f.Collection
+	if w.seen[c] == nil && !w.once[c] {
 		w.seen[c] = map[digest]status{}
 	}
-	l := w.layouts[c]
-	// Judging asks the same connection again, so the answer is read to its end first: the first rows
-	// into memory, the others into a file.
-	var batch []*row
-	var rest *spool
-	err := w.find(ctx, l, f, values, func(r *row) error {
-		before, ok := w.seen[c][digestOf(r.id)]
-		if ok && before >= w.least(c, access, owner) {
-			return nil
+	// Judging asks the same connection again, so the answer is read to its end first.
+	file := &scratch{}
+	defer file.close()
+	rows := &hits{file: file}
+	err := w.find(ctx, w.layouts[c], from.f, values, func(r *row) error {
+		if !w.once[c] {
+			if before, ok := w.seen[c][digestOf(r.id)]; ok && before >= w.least(c, from.access, from.owner) {
+				return nil
+			}
 		}
-		if len(batch) < batchRows {
-			batch = append(batch, r)
-			return nil
-		}
-		if rest == nil {
-			rest = &spool{}
-		}
-		line, err := json.Marshal(spooled(r))
-		if err != nil {
-			return err
-		}
-		return rest.add(line)
-	})
-	if rest != nil {
-		defer rest.close()
-	}
-	if err != nil {
-		return err
-	}
-	if err := w.judge(ctx, c, batch, access, owner); err != nil {
-		return err
-	}
-	if rest == nil {
-		return nil
-	}
-	batch = batch[:0:0]
-	err = rest.each(func(line []byte) error {
-		r, err := unspooled(l, line)
-		if err != nil {
-			return err
-		}
-		if batch = append(batch, r); len(batch) < batchRows {
-			return nil
-		}
-		list := batch
-		batch = nil
-		return w.judge(ctx, c, list, access, owner)
+		return rows.add(&hit{row: r}, mark{})
 	})
 	if err != nil {
 		return err
 	}
-	return w.judge(ctx, c, batch, access, owner)
+	return rows.each(func(page []*hit) error {
+		list := make([]*row, len(page))
+		for i, h := range page {
+			list[i] = h.row
+		}
+		return w.judge(ctx, c, list, from.access, from.owner)
+	})
 }
 
-// batchRows is how many rows are judged together.
-const batchRows = 512
+// countRoutes finds the collections of which no row can come twice: one route alone leads there, along a field
+// that holds one value. Their rows need not be remembered, however many they are.
+func (w *walker) countRoutes() {
+	for _, k := range w.req.kinds() {
+		for _, f := range w.g.identities[k] {
+			w.routes[route{f: f}]++
+		}
+	}
+	reach := w.g.reachable(w.req.kinds())
+	for c, edges := range w.g.out {
+		if !reach[c] {
+			continue
+		}
+		for _, e := range edges {
+			w.routes[route{e.to, e.access, e.owner}]++
+		}
+	}
+	into := map[*Collection]int{}
+	for to := range w.routes {
+		into[to.f.Collection]++
+	}
+	for to := range w.routes {
+		w.once[to.f.Collection] = into[to.f.Collection] == 1 && w.single(to.f)
+	}
+}
+
+// single tells whether the field holds at most one value in a row.
+func (w *walker) single(f *Field) bool {
+	class := w.layouts[f.Collection].t.column(f.Column()).class
+	return len(f.Path) == 1 && class != array && class != jsonClass
+}
+
+// fresh tells whether the values that lead along the edge are all different and come from nowhere else,
+// so that none of them was asked for before.
+func (w *walker) fresh(e edge) bool {
+	t := w.layouts[e.from.Collection].t
+	return w.once[e.from.Collection] && w.routes[route{e.to, e.access, e.owner}] == 1 &&
+		!t.heirs && len(t.key) == 1 && t.key[0] == e.from.Column()
+}
 
 // least returns the status below which looking at a row again can change it.
 func (w *walker) least(c *Collection, access, owner bool) status {
@@ -365,9 +416,17 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 		case access:
 			f.status = accessed
 		}
-		before, again := w.seen[c][digestOf(r.id)]
-		if !again || f.status > before {
-			w.seen[c][digestOf(r.id)] = f.status
+		fresh := true
+		if !w.once[c] {
+			before, again := w.seen[c][digestOf(r.id)]
+			if fresh = !again || f.status > before; fresh {
+				w.seen[c][digestOf(r.id)] = f.status
+			}
+			if open && owner {
+				w.seen[c][digestOf(r.id)] = public + 1 // walked through
+			}
+		}
+		if fresh {
 			if err := w.visit(c, f); err != nil {
 				return err
 			}
@@ -375,12 +434,15 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 		if !through {
 			continue
 		}
-		if open && owner {
-			w.seen[c][digestOf(r.id)] = public + 1 // walked through
-		}
 		for _, e := range w.g.out[c] {
+			ask := w.ask
+			if w.fresh(e) {
+				ask = w.put
+			}
 			for _, v := range r.values(e.from) {
-				w.ask(question{f: e.to, value: v, access: e.access, owner: e.owner})
+				if err := ask(route{e.to, e.access, e.owner}, v); err != nil {
+					return err
+				}
 			}
 		}
 		if w.req.Mode == ModeGuarded {
@@ -388,7 +450,7 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 				if g.Identity != "" {
 					for _, v := range r.values(g) {
 						if v != "" && !masked(v) {
-							w.extra[value{g.Identity, v}] = true
+							w.own.hold(value{g.Identity, v})
 						}
 					}
 				}
@@ -400,17 +462,7 @@ func (w *walker) judge(ctx context.Context, c *Collection, rows []*row, access, 
 
 // more returns how many identity values by kind the person's rows hold beyond those of the request.
 func (w *walker) more() map[string]int {
-	given := map[value]bool{}
-	for _, id := range w.req.identities() {
-		given[value{id.Kind, id.Value}] = true
-	}
-	out := map[string]int{}
-	for v := range w.extra {
-		if !given[v] && w.own.isSubject(w.own.person(v)) {
-			out[v.kind]++
-		}
-	}
-	return out
+	return w.own.more(w.req.identities())
 }
 
 // sorted returns the fields' names in order.
