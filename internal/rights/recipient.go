@@ -28,7 +28,7 @@ type Recipient struct {
 	ID         uuid.UUID `json:"-"`
 	Name       string    `json:"name"`
 	Contact    string    `json:"contact"`
-	Categories []string  `json:"categories"` // of data that they receive
+	Categories []string  `json:"categories"` // of data that they receive; see receives for what follows
 	Way        string    `json:"way"`
 	URL        string    `json:"url,omitempty"` // of a webhook, or of an OpenDSR service with its version
 	Secret     string    `json:"-"`             // signs webhooks; made from the organisation's keys

@@ -86,7 +86,7 @@ func (r *Room) informed(ctx context.Context, j *job) (named []Informed, err erro
 	err = r.DB.Tenant(j.tenant).Read(ctx, func(tx *store.Tx) error {
 		named = nil
 		list, err := recipients(ctx, tx)
-		for _, p := range list {
+		for _, p := range r.concerned(j, list) {
 			named = append(named, Informed{p.Name, p.Categories, p.Way})
 		}
 		return err
@@ -106,8 +106,11 @@ func (r *Room) tellRecipients(ctx context.Context, tx *store.Tx, j *job) ([]Info
 		return nil, nil
 	}
 	list, err := recipients(ctx, tx)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if list = r.concerned(j, list); len(list) == 0 {
+		return nil, nil
 	}
 	now := r.Clock.Now()
 	m := Message{Event: j.id, Type: j.typ, At: now.UTC(), Identifiers: []NamedBy{}, Replacements: j.content.Replacements}
