@@ -135,6 +135,7 @@ func serve(ctx context.Context, s *settings, more extra) (err error) {
 		group.Go(func() error { return also(failed) })
 	}
 	fmt.Fprintf(os.Stdout, "ready %s\n", base)
+	debug.FreeOSMemory() // what starting took is needed no more
 	err = group.Wait()
 	stopWork()
 	running.Wait()
