@@ -19,8 +19,8 @@ import (
 // Register is where erasures are written down outside of the databases. *tombstone.Register satisfies
 // it.
 type Register interface {
-	// Add returns when the entry is on disk; adding it twice does nothing.
-	Add(e tombstone.Entry) error
+	// Add returns when the entries are on disk; adding one twice does nothing.
+	Add(entries ...tombstone.Entry) error
 	Has(entry uuid.UUID) bool
 	// Each calls fn for every entry, oldest first.
 	Each(fn func(tombstone.Entry) error) error

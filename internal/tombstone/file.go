@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -173,9 +174,9 @@ func (f *file) hasMore(other *file) bool {
 	return false
 }
 
-// add appends the entry unless it is there, and returns when it is on disk.
-func (f *file) add(e Entry) (err error) {
-	if f.known[e.ID] {
+// add appends the entries that are not there, and returns when they are on disk.
+func (f *file) add(entries ...Entry) (err error) {
+	if !f.lacks(entries) {
 		return nil
 	}
 	if err := lock(f.file); err != nil {
@@ -185,26 +186,62 @@ func (f *file) add(e Entry) (err error) {
 	if err := f.catchUpLocked(); err != nil {
 		return err
 	}
-	if f.known[e.ID] {
+	var text []byte
+	last, news := f.last, map[uuid.UUID]bool{}
+	for _, e := range entries {
+		if f.known[e.ID] || news[e.ID] {
+			continue
+		}
+		entry, err := Encode(e)
+		if err != nil {
+			return err
+		}
+		code := f.code(last, entry)
+		raw, err := json.Marshal(line{Entry: entry, Prev: last, Code: code})
+		if err != nil {
+			return err
+		}
+		text = append(append(text, raw...), '\n')
+		last, news[e.ID] = code, true
+	}
+	if len(news) == 0 {
 		return nil
 	}
-	entry, err := Encode(e)
-	if err != nil {
-		return err
-	}
-	code := f.code(f.last, entry)
-	raw, err := json.Marshal(line{Entry: entry, Prev: f.last, Code: code})
-	if err != nil {
-		return err
-	}
-	raw = append(raw, '\n')
-	if err := f.write(f.end, raw); err != nil {
+	if err := f.write(f.end, text); err != nil {
 		// Half a line must not stand before the next one.
 		return errors.Join(err, f.file.Truncate(f.end))
 	}
-	f.known[e.ID], f.last = true, code
-	f.end += int64(len(raw))
+	for n := range news {
+		f.known[n] = true
+	}
+	f.last = last
+	f.end += int64(len(text))
 	return nil
+}
+
+// copyTo adds to the other file what it lacks, many entries at once.
+func (f *file) copyTo(other *file) error {
+	const many = 1000
+	var part []Entry
+	err := f.each(func(e Entry) error {
+		if other.known[e.ID] {
+			return nil
+		}
+		if part = append(part, e); len(part) < many {
+			return nil
+		}
+		defer func() { part = part[:0] }()
+		return other.add(part...)
+	})
+	if err != nil {
+		return err
+	}
+	return other.add(part...)
+}
+
+// lacks tells whether one of the entries is not known to be in the file.
+func (f *file) lacks(entries []Entry) bool {
+	return slices.ContainsFunc(entries, func(e Entry) bool { return !f.known[e.ID] })
 }
 
 func (f *file) write(at int64, b []byte) error {

@@ -1,5 +1,7 @@
 // Package tombstone keeps the register of erasures: which data subjects were erased, in files outside
-// of every database, so that a restored backup brings nobody back.
+// of every database, so that a restored backup brings nobody back. Beside the erasures it holds what
+// else must not be undone by a backup: what people closed, restrictions, legal holds, and that somebody
+// was corrected.
 //
 // A register holds no personal data: the random references that subjects were stored under, keyed
 // digests of their identifiers, and the number of the request. What it says is applied to every
@@ -28,16 +30,37 @@ import (
 	"probity/internal/id"
 )
 
-// Entry is one erasure, or a part of one: a request that found more of a person while it was being
-// carried out has several.
+// Kind is what an entry says. Kinds are stored: don't change them.
+type Kind string
+
+// The kinds.
+const (
+	Erased     Kind = ""           // the person was erased; the files of former versions know no other kind
+	Closed     Kind = "closed"     // the person, or the controller, closed purposes: a withdrawal, a refusal, an objection
+	Restricted Kind = "restricted" // the person's data may only be stored (Art. 18)
+	Lifted     Kind = "lifted"     // the restriction of that request ended
+	Held       Kind = "held"       // the person's data is kept from erasure (Art. 17(3))
+	Released   Kind = "released"   // that hold ended
+	Corrected  Kind = "corrected"  // values of the person were replaced (Art. 16); which, the register does not say
+)
+
+// Entry is one decision about a person, or a part of one: an erasure that found more of a person while
+// it was being carried out has several entries.
 type Entry struct {
 	ID       uuid.UUID    `json:"id"` // follows from what the entry says, see New
 	At       time.Time    `json:"at"`
 	Tenant   id.Tenant    `json:"tenant"`
-	Request  uuid.UUID    `json:"request"`
+	Kind     Kind         `json:"kind,omitempty"`
+	Request  uuid.UUID    `json:"request"`         // or the record of consent that closed, or the hold
 	Subjects []id.Subject `json:"subjects"`        // the person's references
 	Keys     []id.Subject `json:"keys,omitempty"`  // other keys that held something of the person
-	Names    []Name       `json:"names,omitempty"` // what nothing is accepted under any more
+	Names    []Name       `json:"names,omitempty"` // what nothing is accepted under any more; of a hold, whom it names
+
+	Of      id.Subject `json:"of,omitzero"`       // Closed: whose record it is
+	Effects string     `json:"effects,omitempty"` // Closed: which purposes, and how, as the consent room writes it
+	Article string     `json:"article,omitempty"` // Held: that allows it
+	Words   []byte     `json:"words,omitempty"`   // Held: why, sealed under the organisation's key
+	By      string     `json:"by,omitempty"`      // Held: kind and id of who placed it
 }
 
 // Name is a keyed digest of an identifier. Nobody without the organisation's key can compute it or
@@ -73,6 +96,11 @@ func New(e Entry) Entry {
 		part([]byte(n.Kind))
 		part(n.Digest)
 	}
+	if e.Kind != Erased {
+		for _, b := range [][]byte{[]byte(e.Kind), e.Of[:], []byte(e.Effects), []byte(e.Article), e.Words, []byte(e.By)} {
+			part(b)
+		}
+	}
 	e.ID = uuid.UUID(h.Sum(nil)[:16])
 	return e
 }
@@ -87,6 +115,16 @@ func sorted(list []id.Subject) []id.Subject {
 type Register struct {
 	mu    sync.Mutex // guards files and what they know
 	files []*file
+
+	queue   sync.Mutex // guards waiting
+	waiting []*adding
+}
+
+// adding are entries on their way into the files.
+type adding struct {
+	entries []Entry
+	done    bool // guarded by Register.mu, as err is
+	err     error
 }
 
 // Open opens the files of a register, makes those that are missing, and brings all of them up to what
@@ -127,7 +165,7 @@ func (r *Register) Sync() error {
 			if to == from || !from.hasMore(to) {
 				continue
 			}
-			if err := from.each(to.add); err != nil {
+			if err := from.copyTo(to); err != nil {
 				return err
 			}
 		}
@@ -135,18 +173,38 @@ func (r *Register) Sync() error {
 	return nil
 }
 
-// Add adds an entry and returns when it is on disk in every file. An entry that is there already is
-// not added again. Errors: fail.Unavailable; then some of the files may have it, and Add is to be
+// Add adds entries and returns when they are on disk in every file. An entry that is there already is
+// not added again. Whoever comes while the disk is busy waits and is written together with all others
+// who came meanwhile. Errors: fail.Unavailable; then some of the files may have them, and Add is to be
 // called again.
-func (r *Register) Add(e Entry) error {
+func (r *Register) Add(entries ...Entry) error {
+	a := &adding{entries: entries}
+	r.queue.Lock()
+	r.waiting = append(r.waiting, a)
+	r.queue.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if a.done {
+		return a.err
+	}
+	r.queue.Lock()
+	group := r.waiting
+	r.waiting = nil
+	r.queue.Unlock()
+	var all []Entry
+	for _, w := range group {
+		all = append(all, w.entries...)
+	}
+	var err error
 	for _, f := range r.files {
-		if err := f.add(e); err != nil {
-			return err
+		if err = f.add(all...); err != nil {
+			break
 		}
 	}
-	return nil
+	for _, w := range group {
+		w.done, w.err = true, err
+	}
+	return err
 }
 
 // Has tells whether the register has the entry.

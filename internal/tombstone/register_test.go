@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -241,5 +242,118 @@ func TestAnEntryOfADatabaseMustBeWhatItsNumberSays(t *testing.T) {
 	}
 	if _, err := tombstone.Decode(bytes.Replace(b, []byte("01020000"), []byte("01090000"), 1)); !fail.Is(err, fail.Conflict) {
 		t.Errorf("an altered entry: %v", err)
+	}
+}
+
+func TestAFileOfAFormerVersionIsReadAndGoesOn(t *testing.T) {
+	old, err := os.ReadFile(filepath.Join("testdata", "erasures-only.register"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "register")
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, path)
+	if !r.Has(entry(1).ID) || !r.Has(entry(2).ID) || r.Len() != 2 {
+		t.Fatalf("of the old file it knows %d entries", r.Len())
+	}
+	add(t, r, closing(3))
+	r.Close()
+	if b, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(b, old) {
+		t.Errorf("the old lines were changed (%v)", err)
+	}
+	if got := requests(t, open(t, path)); !slices.Equal(got, []byte{1, 2, 3}) {
+		t.Errorf("the register holds %v", got)
+	}
+}
+
+// closing is an entry that says that somebody closed purposes.
+func closing(n byte) tombstone.Entry {
+	return tombstone.New(tombstone.Entry{
+		At: time.Date(2026, 11, 28, 10, 0, int(n), 0, time.UTC), Tenant: id.Tenant{1}, Kind: tombstone.Closed, Request: uuid.UUID{n},
+		Subjects: []id.Subject{{n}, {n, 2}}, Of: id.Subject{n, 2}, Effects: "marketing=ConsentWithdrawn",
+	})
+}
+
+func TestTheNumberOfAnEntryFollowsFromAllThatItSays(t *testing.T) {
+	seen := map[uuid.UUID]int{closing(1).ID: 0}
+	for i, change := range []func(e *tombstone.Entry){
+		func(e *tombstone.Entry) { e.Kind = tombstone.Restricted },
+		func(e *tombstone.Entry) { e.Of = id.Subject{1} },
+		func(e *tombstone.Entry) { e.Effects = "marketing=Objected" },
+		func(e *tombstone.Entry) { e.Article = "Art. 17(3)(e)" },
+		func(e *tombstone.Entry) { e.Words = []byte("sealed") },
+		func(e *tombstone.Entry) { e.By = "staff" },
+	} {
+		e := closing(1)
+		change(&e)
+		if was, ok := seen[tombstone.New(e).ID]; ok {
+			t.Errorf("change %d makes the entry of change %d", i+1, was)
+		}
+		seen[tombstone.New(e).ID] = i + 1
+	}
+	raw, err := tombstone.Encode(closing(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tombstone.Decode(bytes.Replace(raw, []byte("ConsentWithdrawn"), []byte("ConsentGivenAgan"), 1)); !fail.Is(err, fail.Conflict) {
+		t.Errorf("an altered entry: %v", err)
+	}
+}
+
+func TestManyWhoComeTogetherAreWrittenTogetherAndEachIsThere(t *testing.T) {
+	dir := t.TempDir()
+	paths := []string{filepath.Join(dir, "own"), filepath.Join(dir, "copy")}
+	first, second := open(t, paths...), open(t, paths...) // as two servers would
+	var all sync.WaitGroup
+	for n := range 200 {
+		all.Go(func() {
+			r := first
+			if n%2 == 1 {
+				r = second
+			}
+			if err := r.Add(closing(byte(n))); err != nil {
+				t.Error(err)
+			}
+			if !r.Has(closing(byte(n)).ID) {
+				t.Errorf("entry %d was acknowledged and is not there", n)
+			}
+		})
+	}
+	all.Wait()
+	for _, path := range paths {
+		if got := open(t, path).Len(); got != 200 {
+			t.Errorf("%s holds %d entries", path, got)
+		}
+	}
+}
+
+// BenchmarkAdd says what one more closing costs whoever waits for it, alone and among many.
+func BenchmarkAdd(b *testing.B) {
+	for name, many := range map[string]int{"alone": 1, "among 50": 50} {
+		b.Run(name, func(b *testing.B) {
+			r, err := tombstone.Open(key, filepath.Join(b.TempDir(), "register"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Close()
+			b.SetParallelism(max(1, many/runtime.GOMAXPROCS(0)))
+			if many == 1 {
+				for b.Loop() {
+					if err := r.Add(tombstone.New(tombstone.Entry{Kind: tombstone.Closed, Request: uuid.New(), Of: id.NewSubject()})); err != nil {
+						b.Fatal(err)
+					}
+				}
+				return
+			}
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := r.Add(tombstone.New(tombstone.Entry{Kind: tombstone.Closed, Request: uuid.New(), Of: id.NewSubject()})); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
 	}
 }
