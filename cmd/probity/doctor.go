@@ -35,6 +35,7 @@ func (c *doctorCommand) Run(ctx context.Context) error {
 	check("root key is for this user only", privateFile(c.rootKeyFile()))
 	check("disk takes and keeps a write", writable(c.Data))
 	check("clock is plausible", plausible(time.Now()))
+	c.examineFiles(check)
 	e, err := openKeys(ctx, &c.settings, c.logger())
 	check("keys and databases open", err)
 	if err == nil {
@@ -71,6 +72,7 @@ func (c *doctorCommand) examineRooms(ctx context.Context, e *engines, check func
 	if err != nil {
 		return
 	}
+	c.examineRegister(ctx, r, check)
 	tenants, err := r.tenants(ctx)
 	check("organisations are there", err)
 	for _, t := range tenants {

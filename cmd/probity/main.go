@@ -41,7 +41,7 @@ type commands struct {
 	Doctor     doctorCommand  `cmd:"" help:"Check engines, disk, clock and keys of a stopped installation."`
 	Keys       keysCommand    `cmd:"" help:"Replace keys."`
 	Backup     backupCommand  `cmd:"" help:"Copy data, log and keys to a directory, each apart."`
-	Restore    restoreCommand `cmd:"" help:"Put a backup back, and erase again whoever was erased since it was made."`
+	Restore    restoreCommand `cmd:"" help:"Put a backup back; whoever was erased since it was made is erased again, and what was closed since is closed."`
 	Recover    recoverCommand `cmd:"" help:"Write the root key file again from its recovery share."`
 }
 

@@ -16,8 +16,9 @@ import (
 	"probity/internal/stream"
 )
 
-// restoreCommand puts a backup back. Whoever was erased since it was made is erased again before
-// anything can be served from it: the register of erasures, which is no part of a backup, knows who.
+// restoreCommand puts a backup back. Whoever was erased since it was made is erased again, and what people
+// closed or had restricted since is in force again, before anything can be served from it: the register of
+// erasures, which is no part of a backup, knows who.
 type restoreCommand struct {
 	settings `embed:""`
 
@@ -66,9 +67,19 @@ func report(s *rights.Settled) {
 	if s.Recovered > 0 {
 		fmt.Printf("Entered in the register from the databases: %d\n", s.Recovered)
 	}
+	fmt.Printf("In force again: %d withdrawals, refusals and objections, %d restrictions, %d legal holds\n", s.Closed, s.Restricted, s.Held)
+	for _, c := range s.Corrections {
+		fmt.Printf("! %s\n", toRedo(&c))
+	}
 	for log, n := range s.Ledger {
 		fmt.Printf("Noted in the ledger of %s: entry %d\n", log, n)
 	}
+}
+
+// toRedo says which correction is to be made again, and what holds until then.
+func toRedo(c *rights.Correction) string {
+	return fmt.Sprintf("make the correction of request %s of %s again: the backup is older; until then the person's data is restricted by request %s, which is to be lifted afterwards",
+		c.Request, c.At.Format(time.DateOnly), c.Task)
 }
 
 // putBack checks the backup and puts its files in place.
@@ -216,12 +227,20 @@ func (r *rooms) settle(ctx context.Context) (*rights.Settled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Again() {
+	if s.Vault+s.Main > 0 {
 		r.log.Warn("erasures were applied again: a database did not know them, as after a backup was restored",
 			"to_keys", s.Vault, "to_data", s.Main, "keys_destroyed", s.Keys, "rows_deleted", s.Rows)
 	}
+	if s.Closed+s.Restricted+s.Held > 0 {
+		r.log.Warn("what people decided is in force again: the database did not know it, as after a backup was restored",
+			"closed", s.Closed, "restricted", s.Restricted, "held", s.Held)
+	}
+	for _, c := range s.Corrections {
+		r.log.Warn("a correction is to be made again, and the person's data is restricted until then: the database was restored from an older backup",
+			"request", c.Request.String(), "restriction", c.Task.String())
+	}
 	if s.Recovered > 0 {
-		r.log.Warn("erasures were entered in their register from the databases, which knew more", "erasures", s.Recovered)
+		r.log.Warn("entries were made in the register of erasures from the databases, which knew more", "entries", s.Recovered)
 	}
 	return s, nil
 }

@@ -91,9 +91,10 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 			rights.Identities(r.subjects), rights.Choices(r.consent), rights.Journeys(r.journey), lessons, r.others, r.withdrawn,
 			rights.Letters(r.mail), rights.Statements(e.db, e.keys),
 		},
-		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
+		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Closed: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
 	})
 	r.consent.RestrictedBy(r.rights.Restricted)
+	r.consent.KeptBy(r.rights.KeepClosed)
 	if r.opendsr, err = openOpenDSR(e, r.rights, s); err != nil {
 		return nil, err
 	}

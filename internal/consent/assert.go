@@ -89,8 +89,10 @@ func (r *Room) Assert(ctx context.Context, t id.Tenant, a Assertion) (*Asserted,
 	if err != nil {
 		return nil, err
 	}
-	if done, err := r.repeated(ctx, t, digest, content); err != nil || done != nil {
-		return done, err
+	if done, err := r.repeated(ctx, t, digest, content); err != nil {
+		return nil, err
+	} else if done != nil {
+		return done, r.keep(ctx, t) // which may be why it is repeated
 	}
 	s := a.Subject
 	if s.IsZero() {
@@ -130,7 +132,10 @@ func (r *Room) Assert(ctx context.Context, t id.Tenant, a Assertion) (*Asserted,
 		if d != nil {
 			r.gate.release(t, members, d)
 		}
-		return w.done, nil
+		return w.done, r.keep(ctx, t)
+	}
+	if err := r.keep(ctx, t, closings(members, w.record)...); err != nil {
+		return nil, err
 	}
 	out := &Asserted{RecordID: w.record.ID, Subject: s, Purposes: map[string]Status{}, Receipt: r.receiptNow(ctx, t, &w.record)}
 	states, err := r.State(ctx, t, s)

@@ -205,6 +205,11 @@ func (w *writing) run(ctx context.Context) (*Outcome, error) {
 		}
 		return nil, unavailable(err, "record a choice")
 	}
+	if w.known {
+		if err := r.keep(ctx, w.tenant, closings(w.members, w.record)...); err != nil {
+			return nil, err
+		}
+	}
 	out := &Outcome{RecordID: w.record.ID, Subject: w.subject, Purposes: map[string]bool{}}
 	granted := w.granted()
 	if len(granted) > 0 && w.visitor != uuid.Nil {

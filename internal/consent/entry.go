@@ -52,12 +52,15 @@ type entry struct {
 	Reason     string          `json:"reason,omitempty"`       // why the controller ended it
 	Requested  string          `json:"requested_at,omitempty"` // when a letter was asked for that this confirms
 	Age        *entryAge       `json:"age,omitempty"`          // of a child, as the site declared it
-	Build      entryBuild      `json:"build"`
-	Controller string          `json:"controller_id"`      // the organisation
-	Recipients string          `json:"recipients_version"` // the notice that names them, as id/version
-	Storage    string          `json:"storage_location"`
-	Retention  string          `json:"retention"` // ISO 8601 duration
-	TC         string          `json:"tc_string"` // of IAB's framework, which is not used
+	// EnteredAgain is when the entry was made of what is kept outside of the database, because that had
+	// been restored from a backup; ServerTime is when it was said.
+	EnteredAgain string     `json:"entered_again_at,omitempty"`
+	Build        entryBuild `json:"build"`
+	Controller   string     `json:"controller_id"`      // the organisation
+	Recipients   string     `json:"recipients_version"` // the notice that names them, as id/version
+	Storage      string     `json:"storage_location"`
+	Retention    string     `json:"retention"` // ISO 8601 duration
+	TC           string     `json:"tc_string"` // of IAB's framework, which is not used
 
 	theme notice.Theme // of the banner that was shown; zero where none was
 }

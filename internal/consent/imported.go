@@ -70,6 +70,18 @@ func (r *Room) Import(ctx context.Context, t id.Tenant, list []Assertion, rehear
 			r.gate.release(t, row.denied, row.denial) // nothing new was said
 		}
 	}
+	if rehearsal {
+		return im.out, nil
+	}
+	var closed []Closing
+	for _, row := range im.rows {
+		if !row.fresh && im.open(row) {
+			closed = append(closed, closings(row.whose.Person, row.record)...)
+		}
+	}
+	if err := r.keep(ctx, t, closed...); err != nil {
+		return nil, err
+	}
 	return im.out, nil
 }
 

@@ -175,6 +175,9 @@ func (r *Room) void(ctx context.Context, t id.Tenant, old []Record, v Void, whic
 	if err != nil {
 		return nil, unavailable(err, "end a consent; it stays closed here, but try again")
 	}
+	if err := r.keep(ctx, t, closings(nil, made...)...); err != nil {
+		return nil, err
+	}
 	return made, nil
 }
 

@@ -72,8 +72,12 @@ type Room struct {
 	closedHook func(ctx context.Context, tx *store.Tx, rec *Record, purposes []string) error // nil: nobody passes it on
 	changed    func(t id.Tenant, subjects []id.Subject)                                      // nil: nobody waits to hear of changes
 	restricted func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error)  // nil: nobody's data is restricted
+	keeper     func(ctx context.Context, t id.Tenant, list ...Closing) error                 // nil: a restored database opens what was closed since
 	shown      counts
 	builds     sync.Map // built: this process has recorded it
+
+	owing sync.Mutex // guards owed
+	owed  []owed     // see keep
 }
 
 // New returns the room. bus may be nil: then nothing is announced, and other processes learn of a

@@ -113,6 +113,9 @@ func (r *Room) close(ctx context.Context, t id.Tenant, w Withdrawal, how closing
 		r.gate.release(t, members, denial)
 		return r.nothing(set), nil
 	}
+	if err := r.keep(ctx, t, closings(members, rec)...); err != nil {
+		return nil, err
+	}
 	out := &Outcome{Subject: s, RecordID: rec.ID, Purposes: map[string]bool{}}
 	var granted []string
 	for _, p := range set.purposes {

@@ -53,6 +53,7 @@ const (
 	RightsCompleted    = "rights.completed"
 	ErasureDone        = "erasure.done"
 	ErasureReapplied   = "erasure.reapplied"
+	DecisionsReapplied = "decisions.reapplied"
 	ModelRetrained     = "model.retrained"
 	OverrideMade       = "override.made"
 	BreachRecorded     = "breach.recorded"

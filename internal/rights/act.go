@@ -11,6 +11,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/store"
+	"probity/internal/tombstone"
 )
 
 // never is when a request is due that waits for people.
@@ -89,6 +90,9 @@ func (r *Room) act(ctx context.Context, t id.Tenant, request uuid.UUID, a Act, a
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(freed) > 0 {
+		r.keepEnd(ctx, t, tombstone.Lifted, request)
 	}
 	r.reconsider(t, freed)
 	return r.Get(ctx, t, request)

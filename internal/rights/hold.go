@@ -13,6 +13,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/store"
+	"probity/internal/tombstone"
 )
 
 // Keeping is a legal hold on a person: their data is kept from erasure, because it is needed to
@@ -64,6 +65,7 @@ func (r *Room) Keep(ctx context.Context, t id.Tenant, w Who, article, reason str
 	if err != nil {
 		return nil, err
 	}
+	entry := holdEntry(t, k, sealed, subjects, digests)
 	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `
 			INSERT INTO rights_hold_record (tenant_id, id, article, words, made_at, actor_kind, actor_id) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -78,10 +80,18 @@ func (r *Room) Keep(ctx context.Context, t id.Tenant, w Who, article, reason str
 				_, err = tx.Exec(ctx, `INSERT INTO rights_hold_digest (tenant_id, digest, hold_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, t, d, k.ID[:])
 			}
 		}
+		if err == nil && r.Register != nil {
+			err = r.noteErasure(ctx, tx, &entry)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if r.Register != nil {
+		if err := r.Register.Add(entry); err != nil {
+			return nil, err // it is in force, and comes into the register at the next start
+		}
 	}
 	return k, nil
 }
@@ -116,6 +126,7 @@ func (r *Room) Release(ctx context.Context, t id.Tenant, hold uuid.UUID, reason 
 	if err != nil {
 		return err
 	}
+	r.keepEnd(ctx, t, tombstone.Released, hold)
 	held, err := r.query(ctx, t, `AND q.state = $2 AND q.finished_at IS NULL ORDER BY q.id`, string(Held))
 	if err != nil {
 		return err

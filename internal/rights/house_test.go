@@ -73,12 +73,13 @@ func houseOver(t testing.TB, tenant id.Tenant, db, keysDB *store.DB, register ri
 	must(h.journey.Migrate(t.Context()))
 	h.letters = &letterbox{}
 	h.deps = rights.Deps{
-		Gate: h.consent, Mail: h.letters,
+		Gate: h.consent, Closed: h.consent, Mail: h.letters,
 		DB: db, Keys: h.keys, People: h.subjects, Ledger: h.ledger, Clock: h.clk, Register: register,
 		Stores: []rights.Store{rights.Identities(h.subjects), rights.Choices(h.consent), rights.Journeys(h.journey), rights.Statements(db, h.keys)},
 	}
 	h.Room = rights.New(h.deps)
 	h.consent.RestrictedBy(h.Restricted)
+	h.consent.KeptBy(h.KeepClosed)
 	must(h.Migrate(t.Context()))
 	_, err = h.ledger.Resume(t.Context(), h.t) // as a start of the program does
 	must(err)

@@ -29,8 +29,9 @@ type Facts struct {
 	Outcome   Outcome    `json:"outcome,omitempty"`
 	Lifting   *Lifting   `json:"lifting,omitempty"`
 	Policy    string     `json:"policy_sha256,omitempty"`
-	Duplicate uuid.UUID  `json:"duplicate_of,omitzero"` // the open request of the same kind about the same person
-	Earlier   int        `json:"earlier_requests"`      // about the same person in the twelve months before
+	Redo      *Redo      `json:"correction_to_make,omitempty"` // what a restored database lacks; this restriction holds until it is made again
+	Duplicate uuid.UUID  `json:"duplicate_of,omitzero"`        // the open request of the same kind about the same person
+	Earlier   int        `json:"earlier_requests"`             // about the same person in the twelve months before
 }
 
 // Automated names the automated decision that a human is to review (Art. 22(3)).

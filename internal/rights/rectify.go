@@ -33,6 +33,9 @@ func (r *Room) stepRewrite(ctx context.Context, j *job) error {
 		if err := r.addStatement(ctx, tx, j); err != nil {
 			return err
 		}
+		if err := r.noteErasure(ctx, tx, r.correctionOf(j)); err != nil {
+			return err
+		}
 		tx.AfterCommit(func() { r.People.Forget(j.tenant, j.work.Subjects...) })
 		return nil
 	})
@@ -125,6 +128,9 @@ func (r *Room) verifyRectified(ctx context.Context, j *job) error {
 		j.report.Residue = residue
 		j.step = stepRewrite // for whoever tries again
 		return r.end(ctx, j, Failed, "after the rectification an old value was still found; see residue", nil, nil)
+	}
+	if err := r.keepCorrection(j); err != nil {
+		return err
 	}
 	return r.step(ctx, j, stepRecord, Certifying, func(_ *store.Tx, j *job) error {
 		j.report.Residue = nil // of an earlier try

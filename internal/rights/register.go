@@ -97,10 +97,17 @@ type Settled struct {
 	Rows      int64            `json:"rows_deleted"`       // rows of erased people that the restored database brought back
 	Requests  []uuid.UUID      `json:"requests,omitempty"` // whose erasures were applied again
 	Ledger    map[string]int64 `json:"ledger,omitempty"`   // organisation: number of the log's entry that says so
+
+	Closed      int          `json:"closed"`                // withdrawals, refusals and objections that are in force again
+	Restricted  int          `json:"restricted"`            // restrictions that are
+	Held        int          `json:"held"`                  // legal holds that are
+	Corrections []Correction `json:"corrections,omitempty"` // that the desk has to make again
 }
 
 // Again tells whether anything had to be applied again.
-func (s *Settled) Again() bool { return s.Vault+s.Main > 0 }
+func (s *Settled) Again() bool {
+	return s.Vault+s.Main+s.Closed+s.Restricted+s.Held+len(s.Corrections) > 0
+}
 
 // Settle makes sure that neither the main database nor the vault holds anybody whom the register, or
 // the other of the two, knows as erased. That is so after one of them was restored from a backup, or
@@ -111,6 +118,10 @@ func (s *Settled) Again() bool { return s.Vault+s.Main > 0 }
 //   - Keys that came back are destroyed again, with those of requests about the person.
 //   - Rows that came back are deleted from every store, models are trained anew, identifiers are
 //     refused again, and everything is read again, as at the first time.
+//   - What people closed is closed again, restrictions and legal holds are in force again. Of what was
+//     opened or lifted later the database knows nothing: the most restrictive counts.
+//   - Corrections can't be made again, because the register does not hold the values: each is named, and
+//     the person's data is restricted until the desk has made it again.
 //   - An entry of the organisation's ledger says what was applied again.
 //
 // It fails rather than leaves anything behind; then nothing may be served.
@@ -123,25 +134,39 @@ func (r *Room) Settle(ctx context.Context) (*Settled, error) {
 	if err != nil {
 		return nil, err
 	}
-	late := map[id.Tenant][]tombstone.Entry{}
+	if err := r.recoverDecisions(ctx, inMain, out); err != nil {
+		return nil, err
+	}
+	if err := r.keepRecorded(ctx); err != nil {
+		return nil, err
+	}
+	late, decisions := map[id.Tenant][]tombstone.Entry{}, map[id.Tenant][]tombstone.Entry{}
 	var order []id.Tenant
 	err = r.Register.Each(func(e tombstone.Entry) error {
-		out.Known++
-		if inVault[e.ID] && inMain[e.ID] {
-			return nil
-		}
-		if late[e.Tenant] == nil {
+		if late[e.Tenant] == nil && decisions[e.Tenant] == nil {
 			order = append(order, e.Tenant)
 		}
-		late[e.Tenant] = append(late[e.Tenant], e)
+		switch {
+		case e.Kind != tombstone.Erased:
+			decisions[e.Tenant] = append(decisions[e.Tenant], e)
+			return nil
+		case !inVault[e.ID] || !inMain[e.ID]:
+			late[e.Tenant] = append(late[e.Tenant], e)
+		}
+		out.Known++
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range order {
-		if err := r.applyAgain(ctx, t, late[t], inVault, inMain, out); err != nil {
-			return nil, fmt.Errorf("apply erasures again: %w", err)
+		if len(late[t]) > 0 {
+			if err := r.applyAgain(ctx, t, late[t], inVault, inMain, out); err != nil {
+				return nil, fmt.Errorf("apply erasures again: %w", err)
+			}
+		}
+		if err := r.decideAgain(ctx, t, decisions[t], inMain, out); err != nil {
+			return nil, fmt.Errorf("apply decisions again: %w", err)
 		}
 	}
 	return out, nil
@@ -149,7 +174,23 @@ func (r *Room) Settle(ctx context.Context) (*Settled, error) {
 
 // recoverRegister enters in the register what only a database knows, and returns what each knows.
 func (r *Room) recoverRegister(ctx context.Context, out *Settled) (inVault, inMain map[uuid.UUID]bool, err error) {
-	var lost []tombstone.Entry
+	inVault, inMain, lost, err := r.knownErasures(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range lost {
+		if !r.Register.Has(e.ID) {
+			out.Recovered++ // once, where both had it
+			if err := r.Register.Add(e); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return inVault, inMain, nil
+}
+
+// knownErasures returns which entries each of the databases knows, and those that the register lacks.
+func (r *Room) knownErasures(ctx context.Context) (inVault, inMain map[uuid.UUID]bool, lost []tombstone.Entry, err error) {
 	note := func(known map[uuid.UUID]bool) func(uuid.UUID, []byte) error {
 		return func(entry uuid.UUID, body []byte) error {
 			known[entry] = true
@@ -166,7 +207,7 @@ func (r *Room) recoverRegister(ctx context.Context, out *Settled) (inVault, inMa
 	}
 	inVault, inMain = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	if err := r.Keys.Erasures(ctx, note(inVault)); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	err = r.DB.Read(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT entry, body FROM rights_erasure WHERE tenant_id IS NOT NULL`)
@@ -186,19 +227,7 @@ func (r *Room) recoverRegister(ctx context.Context, out *Settled) (inVault, inMa
 		}
 		return rows.Err()
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range lost {
-		if r.Register.Has(e.ID) {
-			continue // both had it
-		}
-		if err := r.Register.Add(e); err != nil {
-			return nil, nil, err
-		}
-		out.Recovered++
-	}
-	return inVault, inMain, nil
+	return inVault, inMain, lost, err
 }
 
 // again is how many erasures are applied together: few transactions, none of them long.

@@ -11,6 +11,7 @@ import (
 	"probity/internal/id"
 	"probity/internal/ledger"
 	"probity/internal/store"
+	"probity/internal/tombstone"
 )
 
 // The steps of restrictions, objections and reviews. Their names are stored: don't change them.
@@ -71,7 +72,7 @@ func (r *Room) stepRestrict(ctx context.Context, j *job) error {
 			}
 		}
 		j.report.add("requests", "restricted", []Count{{"data subjects", int64(len(j.work.Subjects))}})
-		return nil
+		return r.noteRestriction(ctx, tx, j.id)
 	})
 	if err == nil {
 		r.reconsider(j.tenant, j.work.Subjects)
@@ -125,6 +126,9 @@ func (r *Room) stepConfirm(ctx context.Context, j *job) error {
 	if !whole {
 		return r.step(ctx, j, stepRestrict, Restricting, nil)
 	}
+	if err := r.keepRestriction(ctx, j.tenant, j.id); err != nil {
+		return err
+	}
 	r.reconsider(j.tenant, subjects) // also after a crash between the commit and this
 	if j.typ == Objection && len(subjects) > 0 {
 		return r.park(ctx, j, stepDecide, Deciding, nil)
@@ -143,12 +147,16 @@ func (r *Room) stepSettle(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	err := r.step(ctx, j, stepSettle, Settling, func(tx *store.Tx, j *job) error {
-		_, err := unrestrict(ctx, tx, j.id)
+	var freed []id.Subject
+	err := r.step(ctx, j, stepSettle, Settling, func(tx *store.Tx, j *job) (err error) {
+		freed, err = unrestrict(ctx, tx, j.id)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if len(freed) > 0 {
+		r.keepEnd(ctx, j.tenant, tombstone.Lifted, j.id)
 	}
 	r.reconsider(j.tenant, j.work.Subjects)
 	return r.settled(ctx, j)

@@ -65,6 +65,7 @@ type People interface {
 	Digests(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]subject.Digest, error)
 	Suppress(ctx context.Context, tx *store.Tx, digests []subject.Digest, at time.Time) error
 	Forget(t id.Tenant, subjects ...id.Subject)
+	Exists(ctx context.Context, tx *store.Tx, s id.Subject) (bool, error)
 }
 
 // Ledger is the organisation's transparency log. *ledger.Ledger satisfies it.
@@ -223,6 +224,7 @@ type Deps struct {
 	Register   Register  // nil: restored backups bring back whom they hold
 	Bus        Publisher
 	Gate       Gate
+	Closed     Closer // nil: what people closed after a backup is open once it is restored
 	Mail       Mailer
 	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
 	Clock      clock.Clock

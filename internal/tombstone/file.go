@@ -145,6 +145,45 @@ func (f *file) read(from, to int64, each func(raw []byte, e Entry, code string) 
 	}
 }
 
+// examine counts what the file holds. A line that is not good is counted, and the next one is held to
+// what it says of the line before.
+func (f *file) examine() (x Examined, err error) {
+	x.Path = f.path
+	info, err := f.file.Stat()
+	if err != nil {
+		return x, f.unavailable(err, "read")
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(f.file, 0, info.Size()), 1<<16)
+	for n := 1; ; n++ {
+		raw, err := in.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return x, f.unavailable(err, "read")
+		}
+		switch {
+		case len(raw) == 0:
+			return x, nil
+		case n == 1 && string(raw) == headline:
+			continue
+		}
+		e, code, bad := f.open(raw)
+		if bad == nil {
+			x.Entries++
+			if e.At.After(x.Last) {
+				x.Last = e.At
+			}
+		} else {
+			x.Unreadable++
+			if x.FirstBad == 0 {
+				x.FirstBad = n
+			}
+			var l line
+			_ = json.Unmarshal(raw, &l) // what can't be read names no line before the next
+			code = l.Code
+		}
+		f.last = code
+	}
+}
+
 func (f *file) open(raw []byte) (Entry, string, error) {
 	var l line
 	err := json.Unmarshal(raw, &l)

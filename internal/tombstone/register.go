@@ -20,6 +20,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -226,6 +228,26 @@ func (r *Register) Each(fn func(Entry) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.files[0].each(fn)
+}
+
+// Examined says how one file of a register stands.
+type Examined struct {
+	Path       string
+	Entries    int
+	Last       time.Time // of the newest entry by its own time; zero: none
+	Unreadable int       // lines that were altered, or are no entries
+	FirstBad   int       // number of the first of them, counted from 1
+}
+
+// Examine reads a file of a register from beginning to end, and goes on after a line that is not good. It
+// changes nothing, and reads a file too that Open refuses. Errors: fail.Unavailable if it can't be read.
+func Examine(key []byte, path string) (x Examined, err error) {
+	f := &file{path: path, key: key}
+	if f.file, err = os.Open(path); err != nil {
+		return Examined{Path: path}, f.unavailable(err, "read")
+	}
+	x, err = f.examine()
+	return x, errors.Join(err, f.file.Close())
 }
 
 // Close closes the files.

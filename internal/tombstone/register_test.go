@@ -357,3 +357,44 @@ func BenchmarkAdd(b *testing.B) {
 		})
 	}
 }
+
+func TestAnExaminationCountsWhatCannotBeReadAndChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "register")
+	r := open(t, path)
+	add(t, r, entry(1), closing(2), entry(3), closing(4))
+	r.Close()
+	x, err := tombstone.Examine(key, path)
+	if err != nil || x.Entries != 4 || x.Unreadable != 0 || !x.Last.Equal(closing(4).At) {
+		t.Fatalf("it says %+v, %v", x, err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := bytes.Join(slices.Delete(bytes.SplitAfter(whole, []byte("\n")), 2, 3), nil) // the second entry
+	for name, c := range map[string]struct {
+		file              []byte
+		entries, bad, one int
+	}{
+		"a byte of the second entry": {bytes.Replace(whole, []byte("ConsentWithdrawn"), []byte("ConsentWithdrawm"), 1), 3, 1, 3},
+		"the end is cut off":         {whole[:len(whole)-9], 3, 1, 5},
+		"no headline":                {whole[bytes.IndexByte(whole, '\n')+1:], 4, 0, 0},
+		"another file":               {[]byte("hello\nworld\n"), 0, 2, 1},
+		"a line is missing":          {without, 2, 1, 3},
+		"nothing":                    {nil, 0, 0, 0},
+	} {
+		if err := os.WriteFile(path, c.file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		x, err := tombstone.Examine(key, path)
+		if err != nil || x.Entries != c.entries || x.Unreadable != c.bad || x.FirstBad != c.one {
+			t.Errorf("%s: it says %+v, %v", name, x, err)
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.file) {
+			t.Errorf("%s: the file was changed (%v)", name, err)
+		}
+	}
+	if _, err := tombstone.Examine(key, filepath.Join(t.TempDir(), "none")); !fail.Is(err, fail.Unavailable) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
