@@ -18,7 +18,7 @@ func databasesTable() []route {
 	return []route{
 		{"GET", "/probity/v1/databases", can(org.PermissionRights), 0, (*call).databases},
 		{"GET", "/probity/v1/databases/checks", can(org.PermissionRights), 0, (*call).databaseChecks},
-		{"POST", "/probity/v1/databases/checks", can(org.PermissionAdmin), 0, (*call).checkDatabases},
+		{"PUT", "/probity/v1/databases/checks", can(org.PermissionAdmin), 0, (*call).checkDatabases},
 		{"POST", "/probity/v1/databases/plan", can(org.PermissionRequest), 0, (*call).planDatabases},
 		{"POST", "/probity/v1/requests/{requestId}/databases", can(org.PermissionRequest), 0, on("requestId", (*call).settleDatabases)},
 		{"POST", "/probity/v1/requests/{requestId}/by-hand", can(org.PermissionHandle), 0, on("requestId", (*call).doneByHand)},

@@ -58,7 +58,7 @@ func TestDatabasesAreListedPlannedAndSettled(t *testing.T) {
 	if none := h.call(t, "GET", "/probity/v1/databases/checks", "").want(t, 200); string(none.body) != "{\"checks\":[]}\n" {
 		t.Errorf("never tried: %s", none.body)
 	}
-	tried := h.call(t, "POST", "/probity/v1/databases/checks", "").want(t, 200)
+	tried := h.call(t, "PUT", "/probity/v1/databases/checks", "").want(t, 200)
 	if body := string(tried.body); !strings.Contains(body, `"key":"shop","engine":"PostgreSQL"`) || !strings.Contains(body, `"ok":true`) || strings.Contains(body, dsn) {
 		t.Errorf("the trial says %s", body)
 	}
