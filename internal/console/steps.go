@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -281,7 +282,7 @@ func (k *call) sendCode() error {
 // secondWay chooses which requests a second person approves.
 func secondWay() *way {
 	return &way{
-		path: "/console/requests/settings", title: "Which requests a second person approves", verb: "Save",
+		path: "/console/requests/settings", title: "What a second person approves, and how long packages live", verb: "Save",
 		lead: "Nothing is done before somebody other than who wrote the request down, or established the identity, agrees. It holds for requests that come in from now on.",
 		form: (*call).secondForm, do: (*call).saveSecond,
 	}
@@ -303,7 +304,13 @@ func (k *call) secondForm() ([]group, error) {
 		}
 		boxes = append(boxes, f)
 	}
-	return []group{{"A second person approves", "", boxes}}, nil
+	life := field{
+		Name: "days_a_package_lives", Label: "Days for which a package can be downloaded", Help: "1 to 30. Empty: 14.", Kind: "number", Value: k.line("days_a_package_lives"),
+	}
+	if k.line("key") == "" && set.PackageDays > 0 {
+		life.Value = strconv.Itoa(set.PackageDays)
+	}
+	return []group{{"A second person approves", "", boxes}, {"Packages", "", []field{life}}}, nil
 }
 
 func (k *call) saveSecond() (string, error) {
@@ -316,6 +323,9 @@ func (k *call) saveSecond() (string, error) {
 		if k.line("type."+string(t)) != "" {
 			set.SecondPerson = append(set.SecondPerson, t)
 		}
+	}
+	if set.PackageDays, err = k.number("days_a_package_lives"); err != nil {
+		return "", err
 	}
 	return "/console/requests", k.Rights.Set(k.r.Context(), k.tenant(), set)
 }

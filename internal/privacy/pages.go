@@ -225,7 +225,11 @@ func (v *visit) askCopy() error {
 	if !v.known {
 		return v.stranger()
 	}
-	return v.show(http.StatusOK, "copy", "copy.title", nil)
+	set, err := v.Rights.Settings(v.r.Context(), v.Tenant)
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "copy", "copy.title", set.PackageLife())
 }
 
 // makeCopy starts an access request (Art. 15) or, asked so, one for portability (Art. 20).

@@ -64,6 +64,7 @@ type Rights interface {
 	OfSubjects(ctx context.Context, t id.Tenant, subjects []id.Subject) ([]*rights.Request, error)
 	Download(ctx context.Context, t id.Tenant, pack uuid.UUID, by rights.Actor) (*rights.Package, []byte, error)
 	Certificate(ctx context.Context, t id.Tenant, request uuid.UUID) ([]byte, error)
+	Settings(ctx context.Context, t id.Tenant) (rights.Settings, error)
 }
 
 // Deps are the rooms behind the pages.

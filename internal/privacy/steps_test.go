@@ -299,3 +299,19 @@ func TestOnlyOwnRequestsAreSeen(t *testing.T) {
 		t.Errorf("somebody else's request taken back: %d", w.Code)
 	}
 }
+
+func TestThePageOfCopiesSaysForHowLongTheyCanBeDownloaded(t *testing.T) {
+	o := newOffice(t)
+	says := func(path, want string) {
+		t.Helper()
+		if page := o.get(path); !strings.Contains(page, want) {
+			t.Errorf("%s lacks %q", path, want)
+		}
+	}
+	says("/privacy/copy?lang=en", "you can download it for 14 days")
+	if err := o.rights.Set(t.Context(), o.tenant, rights.Settings{PackageDays: 3}); err != nil {
+		t.Fatal(err)
+	}
+	says("/privacy/copy?lang=en", "you can download it for 3 days")
+	says("/privacy/copy?lang=de", "3 Tage lang herunterladen")
+}

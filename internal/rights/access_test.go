@@ -213,6 +213,55 @@ func TestPackagesExpire(t *testing.T) {
 	})
 }
 
+func TestTheOrganisationSetsForHowLongAPackageLives(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for _, days := range []int{1, 30} {
+			h := newHouse(t, db)
+			p := h.newPerson(t)
+			for _, wrong := range []int{-1, 31} {
+				if err := h.Set(t.Context(), h.t, rights.Settings{PackageDays: wrong}); !fail.Is(err, fail.Invalid) {
+					t.Errorf("%d days: %v", wrong, err)
+				}
+			}
+			if err := h.Set(t.Context(), h.t, rights.Settings{PackageDays: days}); err != nil {
+				t.Fatal(err)
+			}
+			q := h.carryOut(t, rights.Request{Type: rights.Access, Who: rights.Who{EmailAddresses: []string{p.email}}})
+			life := time.Duration(days) * 24 * time.Hour
+			if got := q.Package.ExpiresAt.Sub(q.Package.MadeAt); got != life {
+				t.Errorf("it lives %v, want %v", got, life)
+			}
+			// A setting of later does not end it.
+			if err := h.Set(t.Context(), h.t, rights.Settings{}); err != nil {
+				t.Fatal(err)
+			}
+			h.clk.Advance(life - time.Second)
+			if _, err := h.Expire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := h.Download(t.Context(), h.t, q.Package.ID, rights.Actor{Kind: "client"}); err != nil {
+				t.Errorf("a second before it ends: %v", err)
+			}
+			h.clk.Advance(time.Second)
+			_, _, err := h.Download(t.Context(), h.t, q.Package.ID, rights.Actor{Kind: "client"})
+			wantKind(t, err, fail.NotFound)
+			if _, err := h.Expire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := h.rows(t, "rights_package") + h.rows(t, "rights_package_part"); n != 0 {
+				t.Errorf("after %d days %d rows of it are left", days, n)
+			}
+			h.clk.Advance(rights.ContentTTL)
+			if _, err := h.Expire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := h.Get(t.Context(), h.t, q.ID); err != nil || len(again.Who.EmailAddresses) > 0 {
+				t.Errorf("the request still holds %+v, %v", again, err)
+			}
+		}
+	})
+}
+
 func TestSearchGivesWhatCanBeSubmittedAsItIs(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	p := h.newPerson(t)

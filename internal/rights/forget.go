@@ -10,8 +10,8 @@ import (
 )
 
 // ContentTTL is how long a finished request keeps what it holds about the person, such as the values
-// of a correction. Packages end with it.
-const ContentTTL = PackageTTL
+// of a correction. Where its package lives longer, it keeps that until then.
+const ContentTTL = 14 * day
 
 // requestsOf calls each for the requests about any of the subjects, erasures excepted.
 func requestsOf(ctx context.Context, tx *store.Tx, subjects []id.Subject, each func(request uuid.UUID, key id.Subject)) error {
@@ -122,9 +122,9 @@ func (r *Room) destroyKey(ctx context.Context, t id.Tenant, request uuid.UUID, k
 	})
 }
 
-// Expire has requests that finished ContentTTL ago forget what they hold about the person, packages
-// included, and destroys the keys of all that hold nothing any more. It returns how many requests it
-// was. A restriction of other databases is in force until it is lifted, and forgets after that. It is
+// Expire deletes packages that can't be downloaded any more, has requests that finished ContentTTL ago and
+// have no package left forget what they hold about the person, and destroys the keys of all that hold
+// nothing any more. It returns how many requests forgot. A restriction of other databases is in force until it is lifted, and forgets after that. It is
 // idempotent and runs in the background of Run.
 func (r *Room) Expire(ctx context.Context) (int, error) {
 	type due struct {
@@ -137,12 +137,17 @@ func (r *Room) Expire(ctx context.Context) (int, error) {
 	if err := r.forgetKeys(ctx); err != nil {
 		return 0, err
 	}
-	before := r.Clock.Now().Add(-ContentTTL).UnixMicro()
+	now := r.Clock.Now()
+	if err := r.dropPackages(ctx, now.UnixMicro()); err != nil {
+		return 0, err
+	}
+	before := now.Add(-ContentTTL).UnixMicro()
 	err := r.DB.Read(ctx, func(tx *store.Tx) error {
 		list = nil
 		rows, err := tx.Query(ctx, `
 			SELECT tenant_id, id, data_key, sealed IS NULL FROM rights_request
 			WHERE finished_at IS NOT NULL AND NOT key_destroyed AND (sealed IS NULL OR finished_at <= $1)
+				AND NOT EXISTS (SELECT 1 FROM rights_package p WHERE p.tenant_id = rights_request.tenant_id AND p.request_id = rights_request.id)
 				AND NOT (type = 'restriction' AND state = 'verified' AND work IS NOT NULL)
 			ORDER BY finished_at LIMIT 1000`, before)
 		if err != nil {
@@ -175,4 +180,46 @@ func (r *Room) Expire(ctx context.Context) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// dropPackages deletes the packages that ended.
+func (r *Room) dropPackages(ctx context.Context, now int64) error {
+	type ended struct {
+		tenant id.Tenant
+		pack   uuid.UUID
+	}
+	var list []ended
+	err := r.DB.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		rows, err := tx.Query(ctx, `
+			SELECT tenant_id, id FROM rights_package WHERE tenant_id IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT 1000`, now)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e ended
+			if err := rows.Scan(&e.tenant, &e.pack); err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		err := r.DB.Tenant(e.tenant).Write(ctx, func(tx *store.Tx) error {
+			if _, err := tx.Exec(ctx, `DELETE FROM rights_package_part WHERE tenant_id = $1 AND package_id = $2`, e.tenant, e.pack[:]); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, `DELETE FROM rights_package WHERE tenant_id = $1 AND id = $2`, e.tenant, e.pack[:])
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

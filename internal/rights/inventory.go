@@ -43,7 +43,7 @@ type Place struct {
 
 // thirtyDays is the period of the rule that what expires anyway may be left out of an answer. Here it is
 // included all the same, and named with its date.
-const thirtyDays = 30 * 24 * time.Hour
+const thirtyDays = 30 * day
 
 // Inventory lists every table, file and memory that Probity keeps something in, in the order in which
 // an erasure goes through them. A test holds it to the databases: a table that nobody declared here
@@ -101,10 +101,10 @@ func Inventory() []Place {
 		{Store: "letters", Where: mainDB, Tables: []string{"mail_letter"}, Strategy: Delete, Kept: "until the letter is sent; one that can't be sent, until it is erased",
 			What: "letters that wait, sealed"},
 		{Store: "statements", Where: mainDB, Tables: []string{"rights_statement"}, Files: []string{"rectification/statements"}, Strategy: Delete, Kept: life, What: "what a person had added to their data, sealed"},
-		{Store: "requests", Where: mainDB, Tables: []string{"rights_package", "rights_package_part"}, Strategy: Delete, Within: PackageTTL, Kept: "14 days",
+		{Store: "requests", Where: mainDB, Tables: []string{"rights_package", "rights_package_part"}, Strategy: Delete, Within: maxPackageDays * day, Kept: "14 days, or as the organisation sets it, up to 30",
 			What: "packages made for the person"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_request_subject", "rights_request_digest", "rights_code", "rights_restriction", "rights_hold"},
-			Strategy: Delete, Kept: "until 14 days after the request is finished; restrictions and holds until they are lifted", What: "whom requests, restrictions and holds are about"},
+			Strategy: Delete, Kept: "until 14 days after the request is finished, or its package ends if that is later; restrictions and holds until they are lifted", What: "whom requests, restrictions and holds are about"},
 		{Store: "requests", Where: mainDB, Tables: []string{"rights_request", "rights_trail", "rights_download", "rights_delivery", "rights_once", "rights_policy", "rights_hold_record"},
 			Files: []string{"rights/requests"}, Strategy: Redact, Kept: life, What: "requests: type, dates, kinds of identifiers without values, counts, certificates; what they say of a person is sealed and deleted",
 			Article: "Art. 5(2), 12(3)", Erased: "that there was a request, and how it ended"},
@@ -141,8 +141,10 @@ type Expiring struct {
 // expiring names what the subjects have that ends by itself within thirty days, and the date by which.
 func (r *Room) expiring(ctx context.Context, t id.Tenant, subjects []id.Subject) (list []Expiring, err error) {
 	held := map[string]int64{}
+	var packages int64 // when the last of them ends
 	err = r.DB.Tenant(t).Read(ctx, func(tx *store.Tx) error {
 		clear(held)
+		packages = 0
 		rows, err := rowsOf(ctx, tx, subjects)
 		if err != nil {
 			return err
@@ -156,10 +158,14 @@ func (r *Room) expiring(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		}
 		for _, request := range requests {
 			var n int64
-			if err := tx.QueryRow(ctx, `SELECT count(*) FROM rights_package WHERE tenant_id = $1 AND request_id = $2`, t, request[:]).Scan(&n); err != nil {
+			var until int64
+			if err := tx.QueryRow(ctx, `
+				SELECT count(*), coalesce(max(expires_at), 0) FROM rights_package WHERE tenant_id = $1 AND request_id = $2`,
+				t, request[:]).Scan(&n, &until); err != nil {
 				return err
 			}
 			held["rights_package"] += n
+			packages = max(packages, until)
 		}
 		return nil
 	})
@@ -173,7 +179,11 @@ func (r *Room) expiring(ctx context.Context, t id.Tenant, subjects []id.Subject)
 		}
 		for _, table := range p.Tables {
 			if held[table] > 0 {
-				list = append(list, Expiring{p.Store, p.What, now.Add(p.Within).UTC().Format(time.DateOnly)})
+				by := now.Add(p.Within)
+				if table == "rights_package" {
+					by = micro(packages)
+				}
+				list = append(list, Expiring{p.Store, p.What, by.UTC().Format(time.DateOnly)})
 				break
 			}
 		}

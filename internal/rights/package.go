@@ -31,7 +31,7 @@ const TicketTTL = 5 * time.Minute
 // request's own key: the erasure of the person destroys the package with that key, and the package
 // outlives no erasure.
 func (r *Room) stepPackage(ctx context.Context, j *job) error {
-	controller, err := r.Controller(ctx, j.tenant)
+	controller, rules, err := r.rules(ctx, j.tenant, j.facts.Policy)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (r *Room) stepPackage(ctx context.Context, j *job) error {
 		_, err := tx.Exec(ctx, `
 			INSERT INTO rights_package (tenant_id, id, request_id, data_key, name, size, sha256, made_at, expires_at, downloads)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)`,
-			j.tenant, pack[:], j.id[:], j.key, name, len(file), sum[:], now.UnixMicro(), now.Add(PackageTTL).UnixMicro())
+			j.tenant, pack[:], j.id[:], j.key, name, len(file), sum[:], now.UnixMicro(), now.Add(time.Duration(rules.PackageDays)*day).UnixMicro())
 		if err != nil {
 			return err
 		}

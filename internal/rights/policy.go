@@ -19,18 +19,18 @@ type Policy struct {
 	CodeTries    int      `json:"tries_of_a_code"`           // wrong ones, before it is worth nothing
 	CodesADay    int      `json:"codes_in_a_day"`            // letters with codes for one request
 	BreachHours  int      `json:"hours_to_tell_a_breach"`    // Art. 33(1)
-	PackageDays  int      `json:"days_a_package_lives"`
-	SecondPerson []Type   `json:"second_person_for"` // types of requests that somebody else must approve
-	Country      string   `json:"country"`           // whose public holidays count
-	Zone         string   `json:"time_zone"`         // whose days count
-	Stores       []string `json:"stores"`            // that are searched, in the order of deletion
+	PackageDays  int      `json:"days_a_package_lives"`      // in which it can be downloaded
+	SecondPerson []Type   `json:"second_person_for"`         // types of requests that somebody else must approve
+	Country      string   `json:"country"`                   // whose public holidays count
+	Zone         string   `json:"time_zone"`                 // whose days count
+	Stores       []string `json:"stores"`                    // that are searched, in the order of deletion
 }
 
 // defaults are the numbers of the law, and ours where it has none.
 func defaults() Policy {
 	return Policy{
 		Months: 1, Extension: 2, PromptDays: 7, AnswerDays: 30, RemindDays: 7, CodeMinutes: 15, CodeTries: 5, CodesADay: 5, BreachHours: 72,
-		PackageDays: int(PackageTTL / (24 * time.Hour)), SecondPerson: []Type{},
+		PackageDays: int(PackageTTL / day), SecondPerson: []Type{},
 	}
 }
 

@@ -242,8 +242,10 @@ type Room struct {
 	changed chan struct{} // closed and replaced when a request moved on
 }
 
-// PackageTTL is how long an access package can be downloaded.
-const PackageTTL = 14 * 24 * time.Hour
+// PackageTTL is how long an access package can be downloaded where an organisation set nothing else.
+const PackageTTL = 14 * day
+
+const day = 24 * time.Hour
 
 // New returns the room. Call Migrate before anything else, and Run to have requests carried out.
 func New(d Deps) *Room {

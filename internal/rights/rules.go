@@ -20,6 +20,16 @@ type Settings struct {
 	SecondPerson []Type `json:"second_person_for"`
 	// AnswerDays is how long a question to the person stays open before the request is closed; 0: 30 days.
 	AnswerDays int `json:"days_to_answer_a_question,omitempty"`
+	// PackageDays is how long a package can be downloaded, 1 to 30 days; 0: 14 days.
+	PackageDays int `json:"days_a_package_lives,omitempty"`
+}
+
+// PackageLife returns for how many days packages can be downloaded.
+func (s Settings) PackageLife() int {
+	if s.PackageDays > 0 {
+		return s.PackageDays
+	}
+	return defaults().PackageDays
 }
 
 // Settings returns the organisation's; the zero value if it never set any.
@@ -50,6 +60,9 @@ func (r *Room) Set(ctx context.Context, t id.Tenant, s Settings) error {
 	if err := s.checkDays(); err != nil {
 		return err
 	}
+	if s.PackageDays < 0 || s.PackageDays > maxPackageDays {
+		return fail.Field("days_a_package_lives", "A package can be downloaded for 1 to %d days.", maxPackageDays)
+	}
 	if s.SecondPerson == nil {
 		s.SecondPerson = []Type{}
 	}
@@ -64,6 +77,9 @@ func (r *Room) Set(ctx context.Context, t id.Tenant, s Settings) error {
 		return err
 	})
 }
+
+// maxPackageDays bounds how long a file with everything about a person lies ready.
+const maxPackageDays = 30
 
 // calendar returns by whose days the controller's clocks run.
 func (c *Controller) calendar() Calendar {
@@ -89,6 +105,7 @@ func (r *Room) policy(ctx context.Context, t id.Tenant) (Controller, Rules, erro
 	}
 	rules := Rules{Policy: defaults(), Calendar: controller.calendar()}
 	rules.SecondPerson = set.SecondPerson
+	rules.PackageDays = set.PackageLife()
 	if set.AnswerDays > 0 {
 		rules.AnswerDays = set.AnswerDays
 	}
