@@ -88,15 +88,8 @@ func envName(key string) string {
 }
 
 // limitMemory makes the collector of garbage work harder before the process has 80 MB: rows are
-// streamed, and what is left behind them must not grow with the table. An erasure holds the rows that it
-// changes, so it only collects more often.
-func limitMemory(streamed bool) {
-	if streamed {
-		debug.SetMemoryLimit(80 << 20)
-		return
-	}
-	debug.SetGCPercent(40)
-}
+// streamed, and what is left behind them must not grow with the table.
+func limitMemory() { debug.SetMemoryLimit(80 << 20) }
 
 type datamapAccess struct {
 	datamapFlags
@@ -104,7 +97,7 @@ type datamapAccess struct {
 
 // Run prints what is held about the person.
 func (c *datamapAccess) Run(ctx context.Context) error {
-	limitMemory(true)
+	limitMemory()
 	req, failure := c.request()
 	var out *datamap.Found
 	if failure == nil {
@@ -150,7 +143,7 @@ func (c *datamapErase) Run(ctx context.Context) error {
 	if len(c.Target) == 0 {
 		return fail.New(fail.Invalid, "erase needs at least one --target CATEGORY, such as --target user")
 	}
-	limitMemory(false)
+	limitMemory()
 	req, failure := c.request()
 	var out *datamap.Erased
 	if failure == nil {
@@ -160,11 +153,10 @@ func (c *datamapErase) Run(ctx context.Context) error {
 		out = &datamap.Erased{}
 	}
 	if c.JSON {
-		raw, err := json.Marshal(out)
-		if err != nil {
+		if err := out.WriteJSON(os.Stdout); err != nil {
 			return err
 		}
-		fmt.Println(string(raw))
+		fmt.Println()
 	} else {
 		out.Describe(os.Stdout)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -31,17 +30,18 @@ func (c *datamapRectify) Run(ctx context.Context) error {
 		}
 		list = append(list, r)
 	}
+	limitMemory()
 	req, err := c.request()
 	if err != nil {
 		return err
 	}
 	out, failure := datamap.Rectify(ctx, &datamap.Correction{Request: *req, Replace: list, DryRun: c.DryRun, MaxShare: c.MaxShare})
+	defer out.Close()
 	if c.JSON {
-		raw, err := json.Marshal(out)
-		if err != nil {
+		if err := out.WriteJSON(os.Stdout); err != nil {
 			return err
 		}
-		fmt.Println(string(raw))
+		fmt.Println()
 	} else {
 		out.Describe(os.Stdout)
 	}

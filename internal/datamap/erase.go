@@ -1,10 +1,10 @@
 package datamap
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,21 +56,30 @@ type Substituted struct {
 	Used       string `json:"used"`
 }
 
-// MarshalJSON writes empty lists and maps where nothing is.
+// WriteJSON writes the result as one JSON object, with empty lists and maps where nothing is.
+func (e *Erased) WriteJSON(w io.Writer) error {
+	counts := func(m map[string]int) map[string]int {
+		if m == nil {
+			return map[string]int{}
+		}
+		return m
+	}
+	o := newObject(w)
+	o.field("masked", counts(e.Masked))
+	o.field("deleted", counts(e.Deleted))
+	list(o, "skipped_shared", e.Skipped)
+	list(o, "unmaskable", e.Unmaskable)
+	list(o, "substituted", e.Substituted)
+	list(o, "unreachable", e.Unreachable)
+	o.field("verified", e.Verified)
+	return o.end()
+}
+
+// MarshalJSON writes the result as WriteJSON does.
 func (e *Erased) MarshalJSON() ([]byte, error) {
-	type plain Erased
-	p := plain(*e)
-	if p.Masked == nil {
-		p.Masked = map[string]int{}
-	}
-	if p.Deleted == nil {
-		p.Deleted = map[string]int{}
-	}
-	p.Skipped = append([]Shared{}, p.Skipped...)
-	p.Unmaskable = append([]Unmaskable{}, p.Unmaskable...)
-	p.Substituted = append([]Substituted{}, p.Substituted...)
-	p.Unreachable = append([]string{}, p.Unreachable...)
-	return json.Marshal(p)
+	var b bytes.Buffer
+	err := e.WriteJSON(&b)
+	return b.Bytes(), err
 }
 
 // Describe writes the result for a person.

@@ -1,6 +1,7 @@
 package datamap
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,14 +31,14 @@ type Correction struct {
 	MaxShare float64 // refuse when a larger share of a table would be hit; 0: half
 }
 
-// Rectified is what was corrected, or in a dry run what would be.
+// Rectified is what was corrected, or in a dry run what would be. Close it after use.
 type Rectified struct {
-	Changed     []Changed   `json:"changed"`        // counted by field, in the order of the datasets
-	Records     []Corrected `json:"records"`        // each value on its own
-	Skipped     []Shared    `json:"skipped_shared"` // rows that hold an old value and belong to others, too or alone
-	Refused     []Refused   `json:"refused"`        // with any, nothing was changed
-	Unreachable []string    `json:"unreachable"`
-	Verified    bool        `json:"verified"` // every value was read again after the commit and found corrected
+	Changed     []Changed // counted by field, in the order of the datasets
+	Skipped     []Shared  // rows that hold an old value and belong to others, too or alone
+	Refused     []Refused // with any, nothing was changed
+	Unreachable []string
+	Verified    bool // every value was read again after the commit and found corrected
+	records     spool
 }
 
 // Changed is how many rows of a field were corrected.
@@ -62,16 +63,37 @@ type Refused struct {
 	Why        string `json:"why"`
 }
 
-// MarshalJSON writes empty lists where nothing is.
+// WriteJSON writes the result as one JSON object, with empty lists where nothing is.
+func (r *Rectified) WriteJSON(w io.Writer) error {
+	o := newObject(w)
+	list(o, "changed", r.Changed)
+	o.lines("records", &r.records)
+	list(o, "skipped_shared", r.Skipped)
+	list(o, "refused", r.Refused)
+	list(o, "unreachable", r.Unreachable)
+	o.field("verified", r.Verified)
+	return o.end()
+}
+
+// Records calls f for each corrected value.
+func (r *Rectified) Records(f func(Corrected) error) error {
+	return r.records.each(func(line []byte) error {
+		var c Corrected
+		if err := json.Unmarshal(line, &c); err != nil {
+			return fail.Wrap(fail.Internal, err, "read the records again")
+		}
+		return f(c)
+	})
+}
+
+// Close drops the records.
+func (r *Rectified) Close() { r.records.close() }
+
+// MarshalJSON writes the result as WriteJSON does.
 func (r *Rectified) MarshalJSON() ([]byte, error) {
-	type plain Rectified
-	p := plain(*r)
-	p.Changed = append([]Changed{}, p.Changed...)
-	p.Records = append([]Corrected{}, p.Records...)
-	p.Skipped = append([]Shared{}, p.Skipped...)
-	p.Refused = append([]Refused{}, p.Refused...)
-	p.Unreachable = append([]string{}, p.Unreachable...)
-	return json.Marshal(p)
+	var b bytes.Buffer
+	err := r.WriteJSON(&b)
+	return b.Bytes(), err
 }
 
 // Describe writes the result for a person.
@@ -166,7 +188,8 @@ func Rectify(ctx context.Context, c *Correction) (*Rectified, error) {
 		return out, nil
 	}
 	if err := x.commit(ctx); err != nil {
-		out.Changed, out.Records = nil, nil
+		out.Close()
+		out.Changed, out.records = nil, spool{}
 		out.Unreachable = append(out.Unreachable, x.eraser.out.Unreachable...)
 		return out, err
 	}
@@ -470,12 +493,7 @@ func (x *rectifier) write(ctx context.Context) error {
 			continue
 		}
 		err := x.hits[c].change(func(rows []*hit) error {
-			for _, h := range rows {
-				if err := x.writeRow(ctx, c, x.fix(h)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return x.writeRows(ctx, c, rows)
 		})
 		if err != nil {
 			return err
@@ -484,9 +502,46 @@ func (x *rectifier) write(ctx context.Context) error {
 	return nil
 }
 
-// writeRow writes all columns of a row at once if the store takes that, else one after the other, to
-// learn which it refuses.
-func (x *rectifier) writeRow(ctx context.Context, c *Collection, fx *fix) error {
+// writeRows writes into all rows together if the store takes that, else into one after the other.
+func (x *rectifier) writeRows(ctx context.Context, c *Collection, list []*hit) error {
+	var fixes []*fix
+	var rows []*hit
+	var sets [][]set
+	for _, h := range list {
+		fx := x.fix(h)
+		if fit := x.fitting(c, fx); len(fit) > 0 {
+			fixes, rows, sets = append(fixes, fx), append(rows, h), append(sets, fit)
+		}
+	}
+	places := make([]string, len(rows))
+	for i, h := range rows {
+		places[i] = h.ctid
+	}
+	err := x.savepoint(ctx, x.txs[c.Dataset], func() error { return x.writeMany(ctx, c, rows, sets) })
+	if err == nil {
+		for i, h := range rows {
+			x.wrote(h, sets[i])
+		}
+		return nil
+	}
+	if isLost(err) || refusal(err) == "" {
+		return broken(c, err)
+	}
+	for i, h := range rows {
+		if h.l.rowID {
+			h.ctid, h.id = places[i], places[i]
+		}
+	}
+	for i, fx := range fixes {
+		if err := x.writeRow(ctx, c, fx, sets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fitting returns what is to be written into the row as far as it is not too long, and names the rest.
+func (x *rectifier) fitting(c *Collection, fx *fix) []set {
 	var sets []set
 	for _, s := range fx.sets {
 		if s.col.generated {
@@ -503,9 +558,12 @@ func (x *rectifier) writeRow(ctx context.Context, c *Collection, fx *fix) error 
 			sets = append(sets, s)
 		}
 	}
-	if len(sets) == 0 {
-		return nil
-	}
+	return sets
+}
+
+// writeRow writes all columns of a row at once if the store takes that, else one after the other, to
+// learn which it refuses.
+func (x *rectifier) writeRow(ctx context.Context, c *Collection, fx *fix, sets []set) error {
 	tx := x.txs[c.Dataset]
 	err := x.savepoint(ctx, tx, func() error { return x.eraser.write(ctx, c, fx.hit, sets) })
 	if err == nil {
@@ -689,7 +747,13 @@ func (x *rectifier) count() error {
 				for _, f := range h.due {
 					rows[f]++
 					for _, i := range by[f] {
-						x.out.Records = append(x.out.Records, Corrected{c.String(), key, f.Name(), x.replace[i].Kind})
+						line, err := json.Marshal(Corrected{c.String(), key, f.Name(), x.replace[i].Kind})
+						if err != nil {
+							return fail.Wrap(fail.Internal, err, "name a row of %s", c)
+						}
+						if err := x.out.records.add(line); err != nil {
+							return err
+						}
 					}
 				}
 			}

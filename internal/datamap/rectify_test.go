@@ -54,8 +54,8 @@ func TestACorrectionReachesEveryRowThatIsThePersonsAlone(t *testing.T) {
 		if got := jsonOf(t, out.Changed); got != `[{"collection":"shop:customers","field":"email","rows":1},{"collection":"shop:customers","field":"name","rows":1},{"collection":"shop:orders","field":"gift_email","rows":1},{"collection":"shop:orders","field":"gift_name","rows":1},{"collection":"shop:referrals","field":"email","rows":1}]` {
 			t.Errorf("changed %s", got)
 		}
-		if len(out.Records) != 5 || string(out.Records[0].Key) != `{"id":1}` {
-			t.Errorf("records %s", jsonOf(t, out.Records))
+		if list := records(t, out); len(list) != 5 || string(list[0].Key) != `{"id":1}` {
+			t.Errorf("records %s", jsonOf(t, list))
 		}
 		if got := jsonOf(t, out.Skipped); !strings.Contains(got, `"shop:addresses"`) || !strings.Contains(got, `"shop:orders"`) || len(out.Skipped) != 2 {
 			t.Errorf("skipped %s", got)
@@ -109,7 +109,7 @@ func TestWhatAConstraintForbidsIsNamedAndNothingIsHalfDone(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				out, err := correct(t, d, req, Replacement{"user.content", "old", "new"}, c.replace)
-				if !fail.Is(err, fail.Conflict) || out.Verified || len(out.Changed) != 0 || len(out.Records) != 0 {
+				if !fail.Is(err, fail.Conflict) || out.Verified || len(out.Changed) != 0 || len(records(t, out)) != 0 {
 					t.Errorf("%v: %s", err, jsonOf(t, out))
 				}
 				if len(out.Refused) != 1 || out.Refused[0].Field != c.field || !strings.Contains(out.Refused[0].Why, c.why) {
@@ -189,4 +189,17 @@ func TestACorrectionThatMakesNoSenseIsRefused(t *testing.T) {
 			})
 		}
 	})
+}
+
+// records returns the values that were corrected.
+func records(t *testing.T, out *Rectified) (list []Corrected) {
+	t.Helper()
+	err := out.Records(func(c Corrected) error {
+		list = append(list, c)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

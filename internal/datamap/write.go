@@ -117,6 +117,28 @@ var errOneByOne = errors.New("rows differ")
 
 // maskTogether masks many rows with as few statements as it can.
 func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) error {
+	var rows []*hit
+	var sets [][]set
+	for _, h := range list {
+		var first []set
+		for _, list := range x.choose(c, h, true) {
+			first = append(first, list[0])
+		}
+		if len(first) > 0 {
+			rows, sets = append(rows, h), append(sets, first)
+		}
+	}
+	if err := x.writeMany(ctx, c, rows, sets); err != nil {
+		return err
+	}
+	for i, h := range rows {
+		x.wrote(h, sets[i])
+	}
+	return nil
+}
+
+// writeMany changes rows, which must be there, with as few statements as it can.
+func (x *eraser) writeMany(ctx context.Context, c *Collection, list []*hit, values [][]set) error {
 	s := x.stores[c.Dataset]
 	t := s.tables[c]
 	type batch struct {
@@ -126,16 +148,10 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 	}
 	batches := map[string]*batch{}
 	var order []string
-	for _, h := range list {
-		choice := x.choose(c, h, true)
-		var first []set
+	for i, h := range list {
 		var names []string
-		for _, list := range choice {
-			first = append(first, list[0])
-			names = append(names, list[0].col.name)
-		}
-		if len(first) == 0 {
-			continue
+		for _, v := range values[i] {
+			names = append(names, v.col.name)
 		}
 		k := strings.Join(names, "\x00")
 		if batches[k] == nil {
@@ -143,7 +159,7 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 			order = append(order, k)
 		}
 		batches[k].rows = append(batches[k].rows, h)
-		batches[k].sets = append(batches[k].sets, first)
+		batches[k].sets = append(batches[k].sets, values[i])
 	}
 	_, pg := s.dialect.(postgres)
 	for _, k := range order {
@@ -167,11 +183,6 @@ func (x *eraser) maskTogether(ctx context.Context, c *Collection, list []*hit) e
 		}
 		if err := x.writeTogether(ctx, c, b.columns, b.rows, b.sets); err != nil {
 			return err
-		}
-	}
-	for _, k := range order {
-		for i, h := range batches[k].rows {
-			x.wrote(h, batches[k].sets[i])
 		}
 	}
 	return nil

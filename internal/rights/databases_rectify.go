@@ -22,9 +22,11 @@ func (c *Connected) Rectify(ctx context.Context, t id.Tenant, who []datamap.Iden
 	if len(replace) == 0 {
 		return &datamap.Rectified{Verified: true}, nil
 	}
-	return datamap.Rectify(ctx, &datamap.Correction{
+	done, err := datamap.Rectify(ctx, &datamap.Correction{
 		Request: datamap.Request{Datasets: g.Datasets, Connections: g.Write, Identities: who}, Replace: replace, MaxShare: g.MaxShare,
 	})
+	done.Close() // the single records are not asked for
+	return done, err
 }
 
 // termCategories are the data categories that the types of replacement terms stand for in databases.
