@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
+
 	"probity/e2e/chromium"
 	"probity/internal/notice"
 )
@@ -160,5 +162,38 @@ func TestThePreviewsKnowTheColoursOfTheStyleSheet(t *testing.T) {
 				t.Errorf("%s: %s is %s in previews, and not in the style sheet", scheme, variable, colour)
 			}
 		}
+	}
+}
+
+// Which theme was seen is told with the choice, and with a page that stays open it is not the one that the
+// server has by then.
+func TestL3_AChoiceTellsWhichThemeWasSeen(t *testing.T) {
+	t.Parallel()
+	corner := notice.Theme{Position: "corner"}
+	for name, c := range map[string]struct {
+		theme  notice.Theme
+		broken bool
+		want   string
+	}{
+		"ours": {notice.Theme{}, false, notice.Plain}, "a theme": {corner, false, corner.Look()}, "no style sheet": {corner, true, ""},
+	} {
+		run(t, name, func(t *testing.T) {
+			b := fresh(t)
+			b.site.theme = c.theme
+			if c.broken {
+				chromium.Call(b.Tab, network.Enable, network.EnableParams{})
+				chromium.Call(b.Tab, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/*.css*", Block: true}}})
+			}
+			b.open("/")
+			b.banner()
+			b.site.mu.Lock()
+			b.site.theme = boldest("centre")
+			b.site.mu.Unlock()
+			b.Script(`document.querySelector('[data-probity=accept]').click()`)
+			b.site.until(t, b.ctx, "a choice", func() bool { return len(b.site.choices) == 1 })
+			if got := b.site.choices[0]["look"]; got != c.want {
+				t.Errorf("the choice tells of the look %q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -76,6 +76,7 @@ func (c *call) choose() error {
 		Purposes   map[string]bool `json:"purposes"`
 		UI         uiBody          `json:"ui"`
 		ClientTime time.Time       `json:"client_time"`
+		Look       *string         `json:"look"`
 		ageBody
 	}
 	if err := c.decode(&body, plainText); err != nil {
@@ -88,7 +89,7 @@ func (c *call) choose() error {
 	o, err := c.api.Consent.Choose(c.Context(), d.Tenant, consent.Choice{
 		Deployment: d.ID, Nonce: body.Nonce, Visitor: body.Visitor, Purposes: body.Purposes, UI: body.UI.ui(),
 		GPC: consent.SignalsGPC(c.Header.Values("Sec-GPC")), DNT: consent.SignalsDNT(c.Header.Values("DNT")), HonourDNT: d.HonourDNT, ClientTime: body.ClientTime,
-		Age: body.age(),
+		Age: body.age(), Look: body.Look,
 	})
 	if err != nil {
 		return err

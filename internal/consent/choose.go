@@ -76,6 +76,9 @@ func (r *Room) Choose(ctx context.Context, t id.Tenant, c Choice) (*Outcome, err
 			return nil, used()
 		}
 	}
+	if w.theme, w.seen, err = r.themeSeen(ctx, t, set, &c); err != nil {
+		return nil, err
+	}
 	return w.run(ctx)
 }
 
@@ -153,6 +156,8 @@ type writing struct {
 	choice *Choice
 	nonce  *issued
 	shown  *edition
+	theme  *notice.Theme // of the dialog; nil: none, or not known
+	seen   string        // see themeSeen
 
 	visitor uuid.UUID
 	subject id.Subject
@@ -328,8 +333,8 @@ func (w *writing) write(ctx context.Context, tx *store.Tx) error {
 func (w *writing) entry() *entry {
 	c := w.choice
 	e := newEntry(&w.record)
-	e.Notice = &entryNotice{ID: w.shown.ID, Version: w.shown.Version, TextSHA256: w.shown.SHA256, Language: w.shown.Language}
-	e.theme = w.set.theme(c.Deployment)
+	e.Notice = &entryNotice{ID: w.shown.ID, Version: w.shown.Version, TextSHA256: w.shown.SHA256, Language: w.shown.Language, LayoutSeen: w.seen}
+	e.theme = w.theme
 	e.Served = &entryServed{ID: id.New().String(), Nonce: hex.EncodeToString(w.nonce.digest), IssuedAt: w.nonce.at.Format(timeFormat), DwellMS: c.UI.DwellMS}
 	e.UI = &c.UI
 	e.Signals = entrySignals{GPC: c.GPC, DNT: c.DNT}

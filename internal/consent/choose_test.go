@@ -126,7 +126,7 @@ func TestL2_AnEntrySaysAllThatIsKnown(t *testing.T) {
 				{"id": "sales", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1},
 				{"id": "support", "state": "ConsentRefused", "basis": "6(1)(a)", "source": "banner", "conditional": false, "version": 1}
 			],
-			"notice": {"id": "privacy", "version": 1, "text_sha256": "` + notice.SHA256 + `", "layout_sha256": "` + sha(build.Files["banner.css"]) + `", "language": "en"},
+			"notice": {"id": "privacy", "version": 1, "text_sha256": "` + notice.SHA256 + `", "layout_sha256": "` + sha(build.Files["banner.css"]) + `", "layout_seen": "assumed", "language": "en"},
 			"build": {"banner_sha256": "` + sha(build.Files["banner.js"]) + `", "config_sha256": "` + config + `", "sdk_version": "1a2b3c"},
 			"controller_id": "` + w.tenant.String() + `", "recipients_version": "privacy/1", "storage_location": "DE", "retention": "P90D", "tc_string": "none",
 			"served": {"issued_at": "2026-11-22T12:01:00.000000Z", "dwell_ms": 4200},

@@ -27,7 +27,7 @@ type wireUI struct {
 // DecodeChoice reads the body of a request to record a choice:
 //
 //	{"deployment":uuid,"nonce":string,"visitor":uuid|null,"purposes":{id:bool,…},
-//	 "ui":{"component","action","dwell_ms","trusted","viewport"},"client_time":RFC 3339}
+//	 "ui":{"component","action","dwell_ms","trusted","viewport"},"client_time":RFC 3339,"look":string?}
 //
 // It is strict: unknown members, duplicate names, wrong types, invalid UTF-8 and bodies above
 // MaxBody are refused with fail.Invalid or fail.TooLarge, naming the field. Whether the purposes are
@@ -40,11 +40,12 @@ func DecodeChoice(body []byte) (Choice, error) {
 		Purposes   map[string]*bool `json:"purposes"`
 		UI         *wireUI          `json:"ui"`
 		ClientTime string           `json:"client_time"`
+		Look       *string          `json:"look"`
 	}
 	if err := decode(body, &w); err != nil {
 		return Choice{}, err
 	}
-	var c Choice
+	c := Choice{Look: w.Look}
 	var err error
 	if c.Deployment, err = parseID("deployment", w.Deployment); err != nil {
 		return Choice{}, err

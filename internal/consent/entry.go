@@ -62,7 +62,7 @@ type entry struct {
 	Retention    string     `json:"retention"` // ISO 8601 duration
 	TC           string     `json:"tc_string"` // of IAB's framework, which is not used
 
-	theme notice.Theme // of the banner that was shown; zero where none was
+	theme *notice.Theme // of the dialog that was shown; nil where none was, or where it is not known
 }
 
 // entryAssertion says who claims that somebody said this, and on what evidence.
@@ -100,8 +100,9 @@ type entryPurpose struct {
 type entryNotice struct {
 	ID           string `json:"id"`
 	Version      int    `json:"version"`
-	TextSHA256   string `json:"text_sha256"` // words, language, purposes, buttons and their order
-	LayoutSHA256 string `json:"layout_sha256,omitempty"`
+	TextSHA256   string `json:"text_sha256"`             // words, language, purposes, buttons and their order
+	LayoutSHA256 string `json:"layout_sha256,omitempty"` // of the style sheet that was shown
+	LayoutSeen   string `json:"layout_seen,omitempty"`   // how that is known, see themeSeen
 	Language     string `json:"language"`
 }
 
@@ -201,7 +202,9 @@ func (r *Room) complete(e *entry, t id.Tenant) {
 	if e.Notice == nil {
 		return
 	}
-	_, e.Notice.LayoutSHA256 = f.Build.layout(e.theme)
+	if e.theme != nil {
+		_, e.Notice.LayoutSHA256 = f.Build.layout(*e.theme)
+	}
 	e.Recipients = fmt.Sprintf("%s/%d", e.Notice.ID, e.Notice.Version)
 	for i := range e.Purposes {
 		e.Purposes[i].Version = e.Notice.Version

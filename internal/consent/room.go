@@ -128,6 +128,7 @@ type Choice struct {
 	HonourDNT  bool      // the deployment treats Do Not Track like Global Privacy Control
 	ClientTime time.Time // the browser's clock; kept apart, never relied upon
 	Age        *Age      // as the site declares it; nil: not asked
+	Look       *string   // of the dialog that was shown, see notice.Theme.Look; empty: without its style sheet; nil: not said
 }
 
 // Withdrawal takes consent back. Either Visitor or Subject says whose.

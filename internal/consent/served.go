@@ -9,6 +9,7 @@ import (
 
 	"probity/internal/id"
 	"probity/internal/ledger"
+	"probity/internal/notice"
 	"probity/internal/store"
 )
 
@@ -117,7 +118,11 @@ func (r *Room) Served(ctx context.Context, t id.Tenant) ([]Shown, error) {
 // answers a notice is preceded by the entry that says what was served. It returns the index of the
 // first entry and how many there are.
 func (r *Room) log(ctx context.Context, tx *store.Tx, rec *Record, e *entry) (first, n int64, err error) {
-	if err := r.recordBuild(ctx, tx, e.theme); err != nil {
+	var theme notice.Theme
+	if e.theme != nil {
+		theme = *e.theme
+	}
+	if err := r.recordBuild(ctx, tx, theme); err != nil {
 		return 0, 0, err
 	}
 	t := tx.TenantID()

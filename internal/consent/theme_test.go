@@ -115,3 +115,76 @@ func TestAThemeSurvivesAsItWasSaid(t *testing.T) {
 		t.Errorf("%s, %v", again, err)
 	}
 }
+
+// The theme is changed while dialogs are open. An entry cites the one that was seen, if the deployment
+// ever had it, and none if nobody knows.
+func TestL2_L3_AnEntryCitesTheThemeThatWasSeenNotTheOneInForce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.Describe(consent.Terms{Build: build})
+		set := func(deployment uuid.UUID, theme *notice.Theme) string {
+			t.Helper()
+			if err := w.SetTheme(t.Context(), w.tenant, deployment, theme); err != nil {
+				t.Fatal(err)
+			}
+			return theme.Look()
+		}
+		old, late, of, other := &notice.Theme{Position: "corner"}, &notice.Theme{Position: "centre"}, &notice.Theme{Font: "inherit"}, &notice.Theme{Position: "corner", Font: "inherit"}
+		seen := set(site, old)
+		everybody := set(uuid.Nil, of)
+		foreign := set(uuid.New(), other)
+		now := set(site, late)
+		unstyled, plain, forged, spaced := "", notice.Plain, "0123456789abcdef", " "+seen
+		for _, c := range []struct {
+			name, component string
+			look            *string
+			sheet           *notice.Theme // nil: no layout is cited
+			how             string
+		}{
+			{"the theme in force", "banner", &now, late, "named"},
+			{"a theme that was replaced", "banner", &seen, old, "named"},
+			{"a theme that was replaced, spelled with a space", "preferences", &spaced, old, "named"},
+			{"the organisation's theme", "banner", &everybody, of, "named"},
+			{"no theme", "banner", &plain, &notice.Theme{}, "named"},
+			{"not said", "banner", nil, late, "assumed"},
+			{"without a style sheet", "banner", &unstyled, nil, "none"},
+			{"a theme of another deployment", "banner", &foreign, nil, "unknown"},
+			{"a theme that never was", "banner", &forged, nil, "unknown"},
+			{"in place of a frame, without a dialog", "placeholder", &now, nil, ""},
+		} {
+			for _, yes := range [][]string{{notice.Measure}, {}} {
+				choice := w.choice(t, nil, yes...)
+				choice.UI.Component, choice.Look = c.component, c.look
+				before := w.count(t, "ledger_entry")
+				out, err := w.Choose(t.Context(), w.tenant, choice)
+				if err != nil {
+					t.Fatalf("%s: %v", c.name, err)
+				}
+				cited := w.verified(t, out.Receipt)["notice"].(map[string]any)
+				sum, _ := cited["layout_sha256"].(string)
+				how, _ := cited["layout_seen"].(string)
+				if how != c.how || c.sheet == nil && sum != "" {
+					t.Errorf("%s: known as %q with layout %q", c.name, how, sum)
+				}
+				if c.sheet != nil {
+					name, body, err := w.Build(t.Context(), w.tenant, sum)
+					if err != nil || name != "banner.css" || !bytes.Equal(body, c.sheet.On(build.Files["banner.css"])) {
+						t.Errorf("%s: the entry cites %s %q, %v", c.name, name, body, err)
+					}
+				}
+				if w.count(t, "ledger_entry") == before {
+					t.Errorf("%s: nothing was logged", c.name)
+				}
+			}
+		}
+		// What was shown to nobody cites no layout.
+		out := w.choose(t, nil, notice.Measure)
+		taken := w.withdraw(t, *out.Visitor)
+		if sum := w.verified(t, taken.Receipt)["notice"].(map[string]any)["layout_sha256"]; sum != nil {
+			t.Errorf("a withdrawal cites the layout %v", sum)
+		}
+		if err := w.Audit(t.Context(), w.tenant); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -2,6 +2,8 @@ package notice
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -126,11 +128,26 @@ func luminanceOf(colour string) (float64, bool) {
 	return .2126*part(16) + .7152*part(8) + .0722*part(0), true
 }
 
+// Look names the theme in the style sheet, where a browser finds it: the custom property --look of the
+// dialog. Equal themes have one name; that of a theme that changes nothing, Plain, is in the dialog's own
+// style sheet.
+func (t *Theme) Look() string {
+	css := t.CSS()
+	if css == "" {
+		return Plain
+	}
+	sum := sha256.Sum256([]byte(css))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Plain is the look of a dialog without a theme.
+const Plain = "0"
+
 // On returns the dialog's style sheet in this theme: what a browser is served and an entry cites by its
 // SHA-256. A theme that changes nothing leaves it as it is.
 func (t *Theme) On(sheet []byte) []byte {
 	if css := t.CSS(); css != "" {
-		return append(append(bytes.Clone(sheet), '\n'), css...)
+		return fmt.Appendf(bytes.Clone(sheet), "\n%s.probity{--look:%s}\n", css, t.Look())
 	}
 	return sheet
 }

@@ -129,3 +129,22 @@ func TestB4_NoThemeThatIsAllowedSpeaksOfASingleButton(t *testing.T) {
 		t.Errorf("only %d themes passed; the law was not tried", passed)
 	}
 }
+
+func TestEachThemeHasANameOfItsOwnInTheStyleSheet(t *testing.T) {
+	sheet := []byte(".probity{--look:0}")
+	zero, px := Theme{}, 3
+	if zero.Look() != Plain || string(zero.On(sheet)) != string(sheet) {
+		t.Errorf("a theme that changes nothing: %q, %s", zero.Look(), zero.On(sheet))
+	}
+	seen := map[string]bool{zero.Look(): true}
+	for _, theme := range []Theme{{Position: "corner"}, {Position: "centre"}, {Radius: &px}, {Font: "inherit"}, {Font: "inherit", Radius: &px}} {
+		look, again := theme.Look(), theme
+		if seen[look] || again.Look() != look || len(look) != 16 {
+			t.Errorf("%+v is named %q", theme, look)
+		}
+		seen[look] = true
+		if on := string(theme.On(sheet)); !strings.HasSuffix(on, ".probity{--look:"+look+"}\n") || !strings.Contains(on, theme.CSS()) {
+			t.Errorf("%+v: %s", theme, on)
+		}
+	}
+}

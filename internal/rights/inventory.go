@@ -85,7 +85,7 @@ func Inventory() []Place {
 		{Store: "consent", Where: mainDB, Tables: []string{"consent_nonce"}, Strategy: Nobodys, Within: consent.NonceLife + time.Hour, Kept: "25 hours",
 			What: "which answers to notices were used, by digests"},
 		{Store: "consent", Where: mainDB, Tables: []string{
-			"consent_age_gate", "consent_basis", "consent_build", "consent_draft", "consent_notice", "consent_purpose", "consent_screenshot",
+			"consent_age_gate", "consent_basis", "consent_build", "consent_draft", "consent_look", "consent_notice", "consent_purpose", "consent_screenshot",
 			"consent_script", "consent_theme", "consent_version"}, Strategy: Nobodys, Kept: settings, What: "notices, purposes, declared bases, themes"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_session", "journey_chunk", "journey_action", "journey_visitor"}, Strategy: Delete,
 			Files: []string{"journey/traits", "journey/events", "journey/visits", "journey/offers", "journey-session-store"},

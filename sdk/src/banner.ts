@@ -119,6 +119,8 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
         trusted: event.isTrusted,
         viewport: innerWidth < 480 ? 'm' : 'd',
       }
+      // Which theme was seen: it may have been replaced since this page was opened.
+      const look = getComputedStyle(document.querySelector('.probity')!).getPropertyValue('--look')
       const choose = async (more?: object): Promise<void> => {
         const { nonce } = await json<{ nonce: string }>(
           ask(page, API + 'consent/served', { deployment: page.id_, notice: notice.id, version: notice.version, language: notice.language }),
@@ -131,6 +133,7 @@ const open = async (page: Page, asking: boolean): Promise<void> => {
             purposes: Object.fromEntries(asked(notice).map((p) => [p.id, on.includes(p.id)])),
             ui,
             client_time: new Date().toISOString(),
+            look,
             ...more,
           }),
         )
