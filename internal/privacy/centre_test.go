@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"context"
+	"html"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -235,6 +236,9 @@ func TestConsentIsGivenByAFormWithABoxForEachPurpose(t *testing.T) {
 		t.Errorf("from another site: %d", w.Code)
 	}
 	page = o.done("/privacy/give", form)
+	if !strings.Contains(page, "Was Sie neu ankreuzen, beginnt auf der Website erst, wenn Sie dort „Datenschutz-Auswahl“ öffnen") {
+		t.Error("the page does not say that the device still holds what it held")
+	}
 	if !strings.Contains(page, "Ihre Auswahl ist gespeichert.") || !o.open(notice.Identity) || !o.open(notice.Measure) || o.open(notice.Sales) {
 		t.Error("what was ticked is not what counts")
 	}
@@ -264,9 +268,14 @@ func TestTheChoicesReadInEveryLanguage(t *testing.T) {
 		t.Fatal(w.Code)
 	}
 	key := regexp.MustCompile(`>(object|give|choices|basis)\.[a-z_]+<`)
+	texts := notice.DefaultTexts()
 	for _, lang := range slices.Sorted(maps.Keys(loadWords())) {
-		for _, path := range []string{"/privacy/choices", "/privacy/give"} {
-			page := o.get(path + "?objected=1&lang=" + lang)
+		for _, path := range []string{"/privacy/choices?objected=1", "/privacy/choices?given=1", "/privacy/give?a=b"} {
+			page := o.get(path + "&lang=" + lang)
+			// What a form can't change is what the website's own control can, by the name that it has there.
+			if says := loadWords()[lang].text("give.device", texts[lang].Labels.Manage); !strings.Contains(path, "objected") && !strings.Contains(html.UnescapeString(page), says) {
+				t.Errorf("%s in %s does not say %q", path, lang, says)
+			}
 			if bad := key.FindString(page); bad != "" || strings.Contains(page, "{0}") || !strings.Contains(page, `<html lang="`+lang+`">`) {
 				t.Errorf("%s in %s shows %q", path, lang, bad)
 			}

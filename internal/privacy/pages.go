@@ -173,8 +173,16 @@ func (v *visit) choices() error {
 			done = words
 		}
 	}
+	control := "" // how the website calls what opens the choices there
+	if done == "give.saved" {
+		n, err := v.Consent.Notice(v.r.Context(), v.Tenant, v.lang)
+		if err != nil {
+			return err
+		}
+		control = n.Labels.Manage
+	}
 	return v.show(http.StatusOK, "choices", "choices.title", map[string]any{
-		"Asked": asked, "Other": other, "Given": given, "Done": done, "CanGive": site != uuid.Nil && len(asked) > 0,
+		"Control": control, "Asked": asked, "Other": other, "Given": given, "Done": done, "CanGive": site != uuid.Nil && len(asked) > 0,
 	})
 }
 
