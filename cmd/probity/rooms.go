@@ -92,6 +92,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 			rights.Letters(r.mail), rights.Statements(e.db, e.keys),
 		},
 		Models: lessons, Register: e.erased, Bus: busOf(e.stream), Gate: r.consent, Closed: r.consent, Mail: r.mail, Controller: r.controller, Clock: e.clock, Logger: e.log,
+		PublicURL: s.PublicURL,
 	})
 	r.consent.RestrictedBy(r.rights.Restricted)
 	r.consent.KeptBy(r.rights.KeepClosed)

@@ -13,13 +13,17 @@ import (
 
 // opendsrTable lists what controllers call who send requests as OpenDSR 2.0 has them.
 func opendsrTable() []route {
-	const plain = "the same bytes for everybody"
+	const (
+		plain     = "the same bytes for everybody"
+		signature = "the processor's signature is the credential"
+	)
 	return []route{
 		{"GET", "/opendsr/v2/discovery", public(plain), 0, (*call).opendsrDiscovery},
 		{"GET", "/opendsr/v2/certificate.pem", public(plain), 0, (*call).opendsrCertificate},
 		{"POST", "/opendsr/v2/requests", can(org.PermissionRequest), 0, opendsrCall((*call).opendsrSubmit)},
 		{"GET", "/opendsr/v2/requests/{subjectRequestId}", can(org.PermissionRights), 0, opendsrCall((*call).opendsrStatus)},
 		{"GET", "/opendsr/v2/status/{subjectRequestId}", can(org.PermissionRights), 0, opendsrCall((*call).opendsrStatus)},
+		{"POST", "/opendsr/v2/callbacks/{requestId}/{recipientId}", public(signature), 0, throttled((*call).opendsrCallback)},
 		{"DELETE", "/opendsr/v2/requests/{subjectRequestId}", can(org.PermissionHandle), 0, opendsrCall((*call).opendsrCancel)},
 	}
 }
@@ -97,4 +101,20 @@ func (c *call) opendsrCancel() error {
 		return err
 	}
 	return c.api.OpenDSR.Write(c.w, http.StatusAccepted, answer)
+}
+
+// opendsrCallback takes what a processor tells of a request that it took over.
+func (c *call) opendsrCallback() error {
+	request, recipient, err := c.toldOf()
+	if err != nil {
+		return err
+	}
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	if err := c.api.Rights.HearProcessor(c.Context(), request, recipient, c.Header, body); err != nil {
+		return err
+	}
+	return c.empty()
 }

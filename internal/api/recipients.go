@@ -28,12 +28,19 @@ func recipientTable() []route {
 type ownRecipient struct {
 	ID uuid.UUID `json:"id"`
 	rights.Recipient
-	Secret string       `json:"secret"`
-	Made   genesys.Time `json:"created_at"`
+	Secret   string       `json:"secret"`
+	HasToken bool         `json:"has_token"`
+	Made     genesys.Time `json:"created_at"`
+}
+
+// givenRecipient is a recipient as it is handed in, with what opens a processor's service.
+type givenRecipient struct {
+	rights.Recipient
+	Token string `json:"token"`
 }
 
 func newOwnRecipient(p *rights.Recipient) ownRecipient {
-	return ownRecipient{p.ID, *p, p.Secret, genesys.Time(p.Made)}
+	return ownRecipient{p.ID, *p, p.Secret, p.HasToken, genesys.Time(p.Made)}
 }
 
 func (c *call) recipients() error {
@@ -49,11 +56,12 @@ func (c *call) recipients() error {
 }
 
 func (c *call) addRecipient() error {
-	var body rights.Recipient
+	var body givenRecipient
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	made, err := c.api.Rights.AddRecipient(c.Context(), c.who.Tenant, body)
+	body.Recipient.Token = body.Token
+	made, err := c.api.Rights.AddRecipient(c.Context(), c.who.Tenant, body.Recipient)
 	if err != nil {
 		return err
 	}
@@ -66,12 +74,13 @@ func (c *call) changeRecipient() error {
 	if err != nil {
 		return err
 	}
-	var body rights.Recipient
+	var body givenRecipient
 	if err := c.decode(&body); err != nil {
 		return err
 	}
 	changed, err := c.api.Rights.ChangeRecipient(c.Context(), c.who.Tenant, recipient, func(p *rights.Recipient) {
 		p.Name, p.Contact, p.Categories, p.Way, p.URL = body.Name, body.Contact, body.Categories, body.Way, body.URL
+		p.Token = body.Token
 	})
 	if err != nil {
 		return err

@@ -35,3 +35,20 @@ func TestARecipientIsListedAndToldByStaff(t *testing.T) {
 	h.call(t, "DELETE", "/probity/v1/recipients/"+id, "").want(t, 204)
 	h.call(t, "DELETE", "/probity/v1/recipients/"+id, "").want(t, 404)
 }
+
+func TestATokenOfAProcessorIsTakenAndNeverHandedOut(t *testing.T) {
+	h := newHouse(t)
+	made := h.call(t, "POST", "/probity/v1/recipients", `{"name":"Processor","contact":"x","categories":["events"],"way":"opendsr","url":"https://processor.example/v2","token":"let-me-in"}`).want(t, 201)
+	id, _ := made.at("id").(string)
+	list := h.call(t, "GET", "/probity/v1/recipients", "").want(t, 200)
+	for _, a := range []*answer{made, list} {
+		if !strings.Contains(string(a.body), `"has_token":true`) || strings.Contains(string(a.body), "let-me-in") {
+			t.Errorf("the answer is %s", a.body)
+		}
+	}
+	changed := h.call(t, "PUT", "/probity/v1/recipients/"+id, `{"name":"Processor","contact":"y","categories":["events"],"way":"opendsr","url":"https://processor.example/v3"}`).want(t, 200)
+	if changed.at("has_token") != false {
+		t.Errorf("the token went to another address: %s", changed.body)
+	}
+	h.do(t, "POST", "/opendsr/v2/callbacks/"+uuid.NewString()+"/"+id, `{}`).want(t, 404)
+}

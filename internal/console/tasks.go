@@ -147,6 +147,8 @@ func tellState(state string) string {
 		return "is being told"
 	case rights.TellTask:
 		return "waits for staff"
+	case rights.TellSent:
+		return "told, not confirmed yet"
 	case rights.TellDone:
 		return "told"
 	case rights.TellWaived:

@@ -32,7 +32,11 @@ type Recipient struct {
 	Way        string    `json:"way"`
 	URL        string    `json:"url,omitempty"` // of a webhook, or of an OpenDSR service with its version
 	Secret     string    `json:"-"`             // signs webhooks; made from the organisation's keys
+	Token      string    `json:"-"`             // opens an OpenDSR service; is taken and never handed out
+	HasToken   bool      `json:"-"`
 	Made       time.Time `json:"-"`
+
+	sealed []byte // the token, as stored
 }
 
 const (
@@ -67,7 +71,7 @@ func (p *Recipient) validate() error {
 	default:
 		return fail.Field("way", "A recipient is told by webhook, opendsr or letter.")
 	}
-	return nil
+	return p.checkToken()
 }
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
@@ -82,6 +86,10 @@ func (r *Room) AddRecipient(ctx context.Context, t id.Tenant, p Recipient) (*Rec
 		return nil, err
 	}
 	p.ID, p.Made = id.New(), micro(r.Clock.Now().UnixMicro())
+	sealed, err := r.sealToken(ctx, t, &p)
+	if err != nil {
+		return nil, err
+	}
 	err = r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		var n int
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM rights_recipient WHERE tenant_id = $1`, t).Scan(&n); err != nil {
@@ -90,13 +98,14 @@ func (r *Room) AddRecipient(ctx context.Context, t id.Tenant, p Recipient) (*Rec
 		if n >= maxRecipients {
 			return fail.New(fail.Conflict, "There are %d recipients, the most that an organisation can have.", n)
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO rights_recipient (tenant_id, id, body, made_at) VALUES ($1, $2, $3, $4)`,
-			t, p.ID[:], string(body), p.Made.UnixMicro())
+		_, err := tx.Exec(ctx, `INSERT INTO rights_recipient (tenant_id, id, body, made_at, token) VALUES ($1, $2, $3, $4, $5)`,
+			t, p.ID[:], string(body), p.Made.UnixMicro(), sealed)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	p.Token, p.HasToken = "", p.Token != ""
 	p.Secret, err = r.recipientSecret(ctx, t, p.ID)
 	return &p, err
 }
@@ -123,7 +132,7 @@ func (r *Room) Recipients(ctx context.Context, t id.Tenant) (list []Recipient, e
 
 func recipients(ctx context.Context, tx *store.Tx) ([]Recipient, error) {
 	list := []Recipient{}
-	rows, err := tx.Query(ctx, `SELECT id, body, made_at FROM rights_recipient WHERE tenant_id = $1 ORDER BY id`, tx.TenantID())
+	rows, err := tx.Query(ctx, `SELECT id, body, made_at, token FROM rights_recipient WHERE tenant_id = $1 ORDER BY id`, tx.TenantID())
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +141,10 @@ func recipients(ctx context.Context, tx *store.Tx) ([]Recipient, error) {
 		var p Recipient
 		var body string
 		var made int64
-		if err := rows.Scan(&p.ID, &body, &made); err != nil {
+		if err := rows.Scan(&p.ID, &body, &made, &p.sealed); err != nil {
 			return nil, err
 		}
-		p.Made = micro(made)
+		p.Made, p.HasToken = micro(made), len(p.sealed) > 0
 		if err := json.Unmarshal([]byte(body), &p); err != nil {
 			return nil, err
 		}
@@ -167,6 +176,6 @@ func replaceRecipient(ctx context.Context, tx *store.Tx, p *Recipient) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE rights_recipient SET body = $3 WHERE tenant_id = $1 AND id = $2`, tx.TenantID(), p.ID[:], string(body))
+	_, err = tx.Exec(ctx, `UPDATE rights_recipient SET body = $3, token = $4 WHERE tenant_id = $1 AND id = $2`, tx.TenantID(), p.ID[:], string(body), p.sealed)
 	return err
 }

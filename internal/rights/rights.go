@@ -229,6 +229,7 @@ type Deps struct {
 	Controller func(ctx context.Context, t id.Tenant) (Controller, error)
 	Clock      clock.Clock
 	HTTP       *http.Client // tells recipients; nil: one that follows no redirects
+	PublicURL  string       // where processors tell what became of a request; empty: they are asked only
 	Logger     *slog.Logger
 }
 

@@ -179,10 +179,20 @@ func (r *Room) ChangeRecipient(ctx context.Context, t id.Tenant, recipient uuid.
 		if changed == nil {
 			return fail.New(fail.NotFound, "There is no such recipient.")
 		}
+		before := changed.URL
 		change(changed)
 		if err := changed.validate(); err != nil {
 			return err
 		}
+		if changed.URL != before || changed.Way != ByOpenDSR {
+			changed.sealed = nil // nobody takes a token elsewhere by changing where it is sent
+		}
+		if changed.Token != "" {
+			if changed.sealed, err = r.sealToken(ctx, t, changed); err != nil {
+				return err
+			}
+		}
+		changed.Token, changed.HasToken = "", len(changed.sealed) > 0
 		if err := replaceRecipient(ctx, tx, changed); err != nil || changed.Way != ByLetter {
 			return err
 		}

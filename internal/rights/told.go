@@ -58,9 +58,17 @@ type Told struct {
 
 // Informed names a recipient in a report and a certificate.
 type Informed struct {
-	Name       string   `json:"name"`
-	Categories []string `json:"categories"`
-	Way        string   `json:"way"`
+	ID         uuid.UUID `json:"recipient"`
+	Name       string    `json:"name"`
+	Categories []string  `json:"categories"`
+	Way        string    `json:"way"`
+	// Confirmed tells whether they said that it is done. In a certificate nobody has yet.
+	Confirmed bool   `json:"confirmed"`
+	Outcome   string `json:"outcome,omitempty"` // what a processor said at last
+}
+
+func newInformed(p *Recipient) Informed {
+	return Informed{ID: p.ID, Name: p.Name, Categories: p.Categories, Way: p.Way}
 }
 
 // Message is the body of a call to a recipient.
@@ -87,7 +95,7 @@ func (r *Room) informed(ctx context.Context, j *job) (named []Informed, err erro
 		named = nil
 		list, err := recipients(ctx, tx)
 		for _, p := range r.concerned(j, list) {
-			named = append(named, Informed{p.Name, p.Categories, p.Way})
+			named = append(named, newInformed(&p))
 		}
 		return err
 	})
@@ -152,7 +160,7 @@ func (r *Room) tellRecipients(ctx context.Context, tx *store.Tx, j *job) ([]Info
 			j.tenant, j.id[:], p.ID[:], p.Name, p.Way, sealed, key, now.UnixMicro(), due, state); err != nil {
 			return nil, err
 		}
-		named = append(named, Informed{p.Name, p.Categories, p.Way})
+		named = append(named, newInformed(&p))
 	}
 	tx.AfterCommit(r.announce)
 	return named, nil
@@ -173,6 +181,7 @@ type telling struct {
 	key                *id.Subject
 	made               int64
 	tries              int64
+	sent               int64 // when a processor took it over, 0 before
 }
 
 // Tell makes the calls to recipients that are due now and returns how many were taken. Run calls it.
@@ -182,7 +191,7 @@ func (r *Room) Tell(ctx context.Context) (taken int, err error) {
 	find := func(tx *store.Tx) error {
 		due = due[:0]
 		rows, err := tx.Query(ctx, `
-			SELECT tenant_id, request_id, recipient_id, message, data_key, made_at, tries FROM rights_told
+			SELECT tenant_id, request_id, recipient_id, message, data_key, made_at, tries, sent_at FROM rights_told
 			WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`, now.UnixMicro(), tellAtOnce)
 		if err != nil {
 			return err
@@ -191,7 +200,7 @@ func (r *Room) Tell(ctx context.Context) (taken int, err error) {
 		for rows.Next() {
 			var d telling
 			var key []byte
-			if err := rows.Scan(&d.tenant, &d.request, &d.recipient, &d.message, &key, &d.made, &d.tries); err != nil {
+			if err := rows.Scan(&d.tenant, &d.request, &d.recipient, &d.message, &key, &d.made, &d.tries, &d.sent); err != nil {
 				return err
 			}
 			if len(key) > 0 {
@@ -226,28 +235,32 @@ func (r *Room) Tell(ctx context.Context) (taken int, err error) {
 		if ctx.Err() != nil {
 			return taken, ctx.Err()
 		}
-		if state == TellDone {
+		if state == TellDone || state == TellSent && due[i].sent == 0 {
 			taken++
 		}
-		err = r.noteTold(ctx, &due[i], outcome, state)
+		if err = r.noteTold(ctx, &due[i], outcome, state); fail.Is(err, fail.Conflict) {
+			err = nil // staff, or the processor itself, was quicker
+		}
 	}
 	return taken, err
 }
 
 // tellOne makes one call. The outcome says how it went and holds nothing of what was answered.
 func (r *Room) tellOne(ctx context.Context, d *telling) (outcome, state string) {
-	all, err := r.Recipients(ctx, d.tenant)
+	p, err := r.recipient(ctx, d.tenant, d.recipient)
 	if err != nil {
 		return "the recipients can't be read", TellDue
 	}
-	var p *Recipient
-	for i := range all {
-		if all[i].ID == d.recipient {
-			p = &all[i]
-		}
-	}
 	if p == nil {
 		return "the recipient was deleted", TellFailed
+	}
+	ctx, cancel := context.WithTimeout(ctx, tellPatience)
+	defer cancel()
+	if d.sent > 0 {
+		if p.Way != ByOpenDSR {
+			return "the processor is told in another way now, and has not confirmed", TellTask
+		}
+		return r.follow(ctx, d, p)
 	}
 	body, err := r.openTold(ctx, d.tenant, d.request, d.key, d.message)
 	if fail.Is(err, fail.Gone) {
@@ -256,16 +269,10 @@ func (r *Room) tellOne(ctx context.Context, d *telling) (outcome, state string) 
 	if err != nil {
 		return "the message can't be opened", TellDue
 	}
-	address := p.URL
 	if p.Way == ByOpenDSR {
-		if body, err = openDSRBody(body); err != nil {
-			return "none of the identifiers is one that OpenDSR knows", TellTask
-		}
-		address = strings.TrimRight(address, "/") + "/requests"
+		return r.send(ctx, d, p, body)
 	}
-	ctx, cancel := context.WithTimeout(ctx, tellPatience)
-	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
 	if err != nil {
 		return "the call could not be made", TellDue
 	}
@@ -282,12 +289,14 @@ func (r *Room) tellOne(ctx context.Context, d *telling) (outcome, state string) 
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
-	outcome = fmt.Sprintf("HTTP %d", answer.StatusCode)
+	outcome = httpOutcome(answer.StatusCode)
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
 		return outcome, TellDone
 	}
 	return outcome, TellDue
 }
+
+func httpOutcome(code int) string { return fmt.Sprintf("HTTP %d", code) }
 
 func (r *Room) openTold(ctx context.Context, t id.Tenant, request uuid.UUID, key *id.Subject, sealed []byte) ([]byte, error) {
 	aad := requestAAD(t, request, "told")
@@ -300,20 +309,33 @@ func (r *Room) openTold(ctx context.Context, t id.Tenant, request uuid.UUID, key
 // noteTold writes how a try went and when the next one is due.
 func (r *Room) noteTold(ctx context.Context, d *telling, outcome, state string) error {
 	now := r.Clock.Now()
-	due := int64(0)
-	if state == TellDue {
-		if now.Sub(micro(d.made)) < tellGivesUp {
-			due = now.Add(min(time.Second<<min(d.tries-1, 12), tellLongest)).UnixMicro()
+	due, sent := int64(0), d.sent
+	switch {
+	case state == TellDue && now.Sub(micro(d.made)) < tellGivesUp:
+		due = now.Add(min(time.Second<<min(d.tries-1, 12), tellLongest)).UnixMicro()
+	case state == TellDue:
+		state = TellTask
+	case state == TellSent:
+		if sent == 0 {
+			sent = now.UnixMicro()
+		}
+		if next := followAgain(micro(sent), now); !next.IsZero() {
+			due = next.UnixMicro()
 		} else {
-			state = TellTask
+			state, outcome = TellTask, "not confirmed in 30 days; the last answer was: "+outcome
 		}
 	}
 	return r.DB.Tenant(d.tenant).Write(ctx, func(tx *store.Tx) error {
+		if d.sent > 0 && state != TellSent {
+			if err := noteConfirmed(ctx, tx, d.request, d.recipient, outcome, state == TellDone); err != nil {
+				return err
+			}
+		}
 		if state == TellDone || state == TellWaived || state == TellFailed {
 			return finishTold(ctx, tx, d.request, d.recipient, state, outcome, now)
 		}
-		_, err := tx.Exec(ctx, `UPDATE rights_told SET due_at = $4, outcome = $5, state = $6 WHERE tenant_id = $1 AND request_id = $2 AND recipient_id = $3 AND done_at = 0`,
-			d.tenant, d.request[:], d.recipient[:], due, outcome, state)
+		_, err := tx.Exec(ctx, `UPDATE rights_told SET due_at = $4, outcome = $5, state = $6, sent_at = $7 WHERE tenant_id = $1 AND request_id = $2 AND recipient_id = $3 AND done_at = 0`,
+			d.tenant, d.request[:], d.recipient[:], due, outcome, state, sent)
 		return err
 	})
 }
@@ -423,7 +445,9 @@ func (r *Room) TellTaskMessage(ctx context.Context, t id.Tenant, request, recipi
 // forgetTold drops messages that are too old: nobody is named for longer, told or not.
 func (r *Room) forgetTold(ctx context.Context) error {
 	return r.DB.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE rights_told SET message = NULL, data_key = NULL, due_at = 0 WHERE tenant_id IS NOT NULL AND message IS NOT NULL AND made_at < $1`,
+		_, err := tx.Exec(ctx, `
+			UPDATE rights_told SET message = NULL, data_key = NULL, due_at = CASE WHEN sent_at > 0 THEN due_at ELSE 0 END
+			WHERE tenant_id IS NOT NULL AND message IS NOT NULL AND made_at < $1`,
 			r.Clock.Now().Add(-tellKeeps).UnixMicro())
 		return err
 	})
@@ -439,7 +463,7 @@ func Sign(secret string, at time.Time, body []byte) string {
 }
 
 // openDSRBody turns a message into a request of OpenDSR 2.0. It fails if no identifier has a type there.
-func openDSRBody(message []byte) ([]byte, error) {
+func openDSRBody(message []byte, callback string) ([]byte, error) {
 	var m Message
 	if err := json.Unmarshal(message, &m); err != nil {
 		return nil, err
@@ -461,8 +485,13 @@ func openDSRBody(message []byte) ([]byte, error) {
 	if len(list) == 0 {
 		return nil, fail.New(fail.Unsupported, "no identifier is one that OpenDSR knows")
 	}
+	callbacks := []string{}
+	if callback != "" {
+		callbacks = append(callbacks, callback)
+	}
 	return json.Marshal(map[string]any{
-		"regulation": "gdpr", "subject_request_id": asVersion4(m.Event), "subject_request_type": "erasure", "submitted_time": m.At.Format(time.RFC3339),
+		"status_callback_urls": callbacks,
+		"regulation":           "gdpr", "subject_request_id": asVersion4(m.Event), "subject_request_type": "erasure", "submitted_time": m.At.Format(time.RFC3339),
 		"subject_identities": list, "api_version": "2.0",
 	})
 }

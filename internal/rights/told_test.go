@@ -87,7 +87,7 @@ func TestRecipientsAreToldOfAnErasureUntilTheyTakeIt(t *testing.T) {
 		}
 		h.tellDue(t, 1)
 		all := h.told(t, q)
-		if all["Processor"].State != rights.TellDone || all["Mailer"].State != rights.TellDue || all["Mailer"].Outcome != "HTTP 503" || all["Parcel"].State != rights.TellTask {
+		if all["Processor"].State != rights.TellSent || all["Mailer"].State != rights.TellDue || all["Mailer"].Outcome != "HTTP 503" || all["Parcel"].State != rights.TellTask {
 			t.Errorf("got %+v", all)
 		}
 		h.tellDue(t, 0)
