@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,27 @@ func TestAnObjectionThatWasRecordedBeforeTheProcessDiedGetsItsRequestWhenItIsMad
 	o.done("/privacy/object", url.Values{"lang": {"en"}, "purpose": {notice.Support}})
 	if list := o.own(); len(list) != 1 || o.open(notice.Support) {
 		t.Errorf("there are %d requests", len(list))
+	}
+}
+
+func TestWhatIsAgreedToAfterAnObjectionStaysThoughItsRequestIsCarriedOutLater(t *testing.T) {
+	o := newOffice(t)
+	o.done("/privacy/object", url.Values{"lang": {"en"}, "purpose": {notice.Actions}})
+	if o.open(notice.Actions) {
+		t.Fatal("the objection did not count at once")
+	}
+	o.clk.Advance(time.Minute)
+	nonce := regexp.MustCompile(`name="nonce" value="([^"]+)"`).FindStringSubmatch(o.get("/privacy/give?lang=en"))
+	o.done("/privacy/give", url.Values{"lang": {"en"}, "nonce": {nonce[1]}, "purpose": {notice.Actions, notice.Measure}})
+	if !o.open(notice.Actions) {
+		t.Fatal("agreeing anew does not open the purpose")
+	}
+	o.clk.Advance(time.Minute)
+	if _, err := o.rights.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if q := o.own()[0]; q.State != rights.Verified || !o.open(notice.Actions) {
+		t.Errorf("the request is %s (%s), and closed what was agreed to after it", q.State, q.Problem)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"probity/internal/consent"
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/ledger"
@@ -43,16 +44,17 @@ func (r *Room) Restricted(ctx context.Context, tx *store.Tx, subjects []id.Subje
 // holds without a decision, and so does one whose purposes end at once.
 func (r *Room) stepRestrict(ctx context.Context, j *job) error {
 	if ends := j.facts.ends(); len(ends) > 0 {
-		if err := r.object(ctx, j, ends); err != nil {
+		closed, err := r.object(ctx, j, ends)
+		if err != nil {
 			return err
 		}
 		if !j.facts.weighed() {
 			return r.step(ctx, j, stepConfirm, Verifying, func(_ *store.Tx, j *job) error {
-				for _, p := range ends {
+				for i, p := range ends {
 					if p == marketing {
 						p = "direct marketing"
 					}
-					j.report.add("consent", "closed", []Count{{p + ", devices", int64(len(j.work.Subjects))}})
+					j.report.add("consent", "closed", []Count{{p + ", devices", closed[i]}})
 				}
 				return nil
 			})
@@ -143,7 +145,7 @@ func (r *Room) stepConfirm(ctx context.Context, j *job) error {
 // the restriction ends, so that nothing is used in between.
 func (r *Room) stepSettle(ctx context.Context, j *job) error {
 	if j.typ == Objection && j.facts.Outcome == OutcomeUpheld {
-		if err := r.object(ctx, j, j.facts.Purposes); err != nil {
+		if _, err := r.object(ctx, j, j.facts.Purposes); err != nil {
 			return err
 		}
 	}
@@ -185,23 +187,41 @@ func (r *Room) settled(ctx context.Context, j *job) error {
 	})
 }
 
-// object closes purposes of every device of the person, and reads again that they are. It is idempotent.
-func (r *Room) object(ctx context.Context, j *job, purposes []string) error {
+// object closes purposes of every device of the person, reads again that they are, and counts the devices
+// of each. It is idempotent. What the person agreed to after they had objected themselves stays as they said
+// last: the request may be carried out later than it was made.
+func (r *Room) object(ctx context.Context, j *job, purposes []string) (closed []int64, err error) {
+	closed = make([]int64, len(purposes))
 	for _, s := range j.work.Subjects {
-		if err := r.Gate.Object(ctx, j.tenant, s, purposes); err != nil {
-			return err
+		said, err := r.Gate.State(ctx, j.tenant, s)
+		if err != nil {
+			return nil, err
 		}
-		for _, p := range purposes {
+		var due []string
+		for i, p := range purposes {
+			if now := said[p]; j.created.Kind == "subject" && now.Status == consent.Given && now.Since.After(j.received) {
+				continue
+			}
+			due = append(due, p)
+			closed[i]++
+		}
+		if len(due) == 0 {
+			continue
+		}
+		if err := r.Gate.Object(ctx, j.tenant, s, due); err != nil {
+			return nil, err
+		}
+		for _, p := range due {
 			open, err := r.Gate.Standing(ctx, j.tenant, s, p)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if open {
-				return fail.New(fail.Internal, "the purpose %s is open in spite of the objection", p)
+				return nil, fail.New(fail.Internal, "the purpose %s is open in spite of the objection", p)
 			}
 		}
 	}
-	return nil
+	return closed, nil
 }
 
 // reconsider has every process ask anew whether data of the subjects may be used.

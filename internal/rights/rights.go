@@ -204,6 +204,8 @@ type PurposeText struct{ Title, Description string }
 type Gate interface {
 	// Object closes purposes of the subject for good (Art. 21). It is idempotent.
 	Object(ctx context.Context, t id.Tenant, s id.Subject, purposes []string) error
+	// State returns what the person said last, by purpose.
+	State(ctx context.Context, t id.Tenant, s id.Subject) (map[string]consent.State, error)
 	// Standing tells whether data of the subject may be used for the purpose now, on whatever basis.
 	Standing(ctx context.Context, t id.Tenant, s id.Subject, purpose string) (bool, error)
 	// Invalidate drops what is cached of the subject; call it after a restriction began or ended.
