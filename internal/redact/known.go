@@ -61,6 +61,10 @@ func (k Known) forms() (list []knownForm) {
 	return list
 }
 
+// NameWords splits a name into words that compare equal however they are written: in lower case and without
+// accents.
+func NameWords(name string) []string { return foldWords(name) }
+
 // foldWords splits a name into its words, in lower case and without accents.
 func foldWords(name string) []string {
 	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })

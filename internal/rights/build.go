@@ -103,6 +103,7 @@ func buildPackage(in packageInput) ([]byte, int, error) {
 	if b.mask, err = newStrangers(in.Own, in.Rules); err != nil {
 		return nil, 0, err
 	}
+	b.mask.meet(in.Sections)
 	b.m = manifest{
 		Format: "probity/package/v2", Request: in.Request, Type: in.Type, Article: articles[in.Type], Organisation: in.Controller.Name,
 		Language: b.Language, Received: stamp(in.Received), Created: stamp(in.Made), Copy: len(in.Before) + 1,

@@ -19,6 +19,14 @@ type choiceView struct {
 
 type choiceViews []choiceView
 
+// traitView is what a person told about themselves on one device.
+type traitView struct {
+	Device id.Subject        `json:"device"`
+	Traits map[string]string `json:"about_you"`
+}
+
+type traitViews []traitView
+
 // visitViews are the visits of a person.
 type visitViews []visitView
 

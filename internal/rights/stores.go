@@ -334,19 +334,15 @@ func (s journeys) Export(ctx context.Context, t id.Tenant, subjects []id.Subject
 	if err != nil {
 		return nil, err
 	}
-	type person struct {
-		Device id.Subject        `json:"device"`
-		Traits map[string]string `json:"about_you"`
-	}
 	names, err := s.names(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	traits, visits, events, offers := []person{}, visitViews{}, eventViews{}, []offerView{}
+	traits, visits, events, offers := traitViews{}, visitViews{}, eventViews{}, []offerView{}
 	sessions := []Entry{}
 	for _, d := range devices {
 		if len(d.Traits) > 0 {
-			traits = append(traits, person{d.Subject, d.Traits})
+			traits = append(traits, traitView{d.Subject, d.Traits})
 		}
 		for _, v := range d.Sessions {
 			visits = append(visits, newVisitView(d.Subject, v, names))

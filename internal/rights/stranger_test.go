@@ -288,6 +288,40 @@ func TestWhatOthersAreReachedByIsMasked(t *testing.T) {
 	}
 }
 
+// An agent, another customer and a relative appear in what the person wrote and was told. Their names go, the
+// person's own stay, and so do the names of things.
+func TestNamesOfOthersInATranscriptAreMasked(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	p := h.newPerson(t)
+	h.write(t, p.subject, "https://shop.example/Peter-Schmidt", map[string]string{
+		"transcript": "Agent Peter Schmidt: Good morning Mary, how can I help?\nMary Marked: My order has not come.\nAgent Peter Schmidt: Mr. Jan Kowalski has taken the last one, Mrs. Marked.",
+		"note":       "Please give it to my sister Anna Marked or to Jan Kowalski. Best regards, M. Marked",
+		"agent_name": "Peter Schmidt", "agentName": "Mary Marked", "product": "Tom Tailor Hose blau 32", "agent_of_change": "Peter Schmidt",
+	})
+	q, files := h.packageOf(t, rights.Request{Type: rights.Access, Who: rights.Who{Name: "Mary Marked", EmailAddresses: []string{p.email}}})
+	checkAsStranger(t, q.ID.String(), files)
+	var events []struct{ Attributes map[string]string }
+	if err := json.Unmarshal(files["journey!events.json"], &events); err != nil {
+		t.Fatal(err)
+	}
+	got := events[len(events)-1].Attributes
+	for field, want := range map[string]string{
+		"transcript": "Agent [name]: Good morning Mary, how can I help?\nMary Marked: My order has not come.\nAgent [name]: Mr. [name] has taken the last one, Mrs. Marked.",
+		"note":       "Please give it to my sister [name] or to [name]. Best regards, M. Marked",
+		"agent_name": "[name]", "agentName": "Mary Marked", "product": "Tom Tailor Hose blau 32", "agent_of_change": "Peter Schmidt",
+	} {
+		if got[field] != want {
+			t.Errorf("%s is %q, want %q", field, got[field], want)
+		}
+	}
+	if page := string(files["index.html"]); strings.Contains(page, "Kowalski") || strings.Contains(page, "Anna") || !strings.Contains(page, "names, e-mail addresses and phone numbers of other people are masked") {
+		t.Error("the page names others, or does not say that they are masked")
+	}
+	if q.Report.Masked < 6 {
+		t.Errorf("%d masked", q.Report.Masked)
+	}
+}
+
 func TestAFurtherCopyIsFlagged(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	p := h.newPerson(t)

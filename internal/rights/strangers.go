@@ -9,15 +9,16 @@ import (
 	"probity/internal/subject"
 )
 
-// strangers masks e-mail addresses and phone numbers of others in a person's data (Art. 15(4) and
+// strangers masks names, e-mail addresses and phone numbers of others in a person's data (Art. 15(4) and
 // 20(4) GDPR), and what the organisation's own rules find. What is known to be the person's own stays. It is for one package.
 type strangers struct {
 	find   *redact.Redactor
 	rules  []*redact.Rule  // of the organisation
 	own    map[string]bool // values of the person, which no rule masks
 	mails  map[string]bool
-	phones []string // digits only
-	n      int      // how many were masked
+	names  map[string]bool // words of the person's own names
+	phones []string        // digits only
+	n      int             // how many were masked
 }
 
 func newStrangers(own []identifier, rules []*redact.Rule) (*strangers, error) {
@@ -25,10 +26,12 @@ func newStrangers(own []identifier, rules []*redact.Rule) (*strangers, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &strangers{find: find, rules: rules, mails: map[string]bool{}, own: map[string]bool{}}
+	s := &strangers{find: find, rules: rules, mails: map[string]bool{}, own: map[string]bool{}, names: map[string]bool{}}
 	for _, i := range own {
 		s.own[strings.ToLower(strings.TrimSpace(i.value))] = true
 		switch i.kind {
+		case nameKind:
+			s.call(i.value)
 		case subject.Email:
 			s.mails[strings.ToLower(strings.TrimSpace(i.value))] = true
 		case subject.Phone, subject.WhatsApp:
@@ -45,6 +48,7 @@ func newStrangers(own []identifier, rules []*redact.Rule) (*strangers, error) {
 func (s *strangers) hide(text []byte, rows bool) ([]byte, error) {
 	var out bytes.Buffer
 	kept := 0 // what is before it is in out
+	key := "" // the name before the value
 	for i := 0; i < len(text); i++ {
 		if text[i] != '"' {
 			continue
@@ -58,7 +62,14 @@ func (s *strangers) hide(text []byte, rows bool) ([]byte, error) {
 		}
 		end++
 		literal := text[i:end]
-		if next := bytes.TrimLeft(text[end:min(len(text), end+4)], " \t\r\n"); len(next) > 0 && next[0] == ':' || len(s.rules) == 0 && !suspicious(literal) {
+		if next := bytes.TrimLeft(text[end:min(len(text), end+4)], " \t\r\n"); len(next) > 0 && next[0] == ':' {
+			if err := json.Unmarshal(literal, &key); err != nil {
+				return nil, err
+			}
+			i = end - 1
+			continue
+		}
+		if len(s.rules) == 0 && !suspicious(literal) && !mayName(key, literal) {
 			i = end - 1
 			continue
 		}
@@ -66,7 +77,7 @@ func (s *strangers) hide(text []byte, rows bool) ([]byte, error) {
 		if err := json.Unmarshal(literal, &value); err != nil {
 			return nil, err
 		}
-		if masked := s.mask(value, rows); masked != value {
+		if masked := s.mask(key, value, rows); masked != value {
 			quoted, err := json.Marshal(masked)
 			if err != nil {
 				return nil, err
@@ -116,8 +127,8 @@ func plainID(literal []byte) bool {
 	return true
 }
 
-func (s *strangers) mask(value string, rows bool) string {
-	value = s.maskAddresses(value, rows)
+func (s *strangers) mask(key, value string, rows bool) string {
+	value = s.maskNames(key, s.maskAddresses(value, rows))
 	for _, rule := range s.rules {
 		masked, n := rule.Mask(value, func(match string) bool {
 			return s.own[strings.ToLower(strings.TrimSpace(match))] || rows && strings.TrimSpace(value) == match
