@@ -53,7 +53,7 @@ var desks = []struct{ path, name, may string }{
 func deskTabs(staff *org.Staff, path string) (list []queueTab) {
 	for _, d := range desks {
 		if staff != nil && staff.Can(d.may) {
-			list = append(list, queueTab{Name: d.name, URL: d.path, Here: path == d.path})
+			list = append(list, queueTab{Name: d.name, URL: d.path, Here: path == d.path || d.path != "/console/requests" && strings.HasPrefix(path, d.path+"/")})
 		}
 	}
 	return list

@@ -221,7 +221,7 @@ func TestMaskingRulesAreAddedTriedChangedAndDeleted(t *testing.T) {
 		}
 		return page
 	}
-	lacks(t, "a trial of the rules in use", try(http.StatusOK, url.Values{"text": {"Order C-123456 of <Mary>"}}), "Order ######## of &lt;Mary&gt;", ">masked<")
+	lacks(t, "a trial of the rules in use", try(http.StatusOK, url.Values{"text": {"Order C-123456 of <Mary>"}}), "Order ######## of &lt;Mary&gt;", ">masked<", `aria-current="page">Masking rules`)
 	lacks(t, "a trial of an expression", try(http.StatusOK, url.Values{"text": {"Order C-123456"}, "definition": {"O.d"}}), "***er C-123456")
 	lacks(t, "a trial that matches nothing", try(http.StatusOK, url.Values{"text": {"Order 7"}}), "nothing matches", `data-testid="masked"`)
 	lacks(t, "a trial of what is no expression", try(http.StatusBadRequest, url.Values{"text": {"Order 7"}, "definition": {"("}}), `id="f-definition-faults"`, "Order 7")
