@@ -194,7 +194,11 @@ func (b *builder) section(s *Section) error {
 				}
 				shown.Files = append(shown.Files, f.Path)
 			}
-			if shown.Tree, err = readTreeIn(data, b.words); err != nil {
+			own := labelsOf(b.Language)
+			if s.Rows {
+				own = nil // a column of the organisation's database is called as it is
+			}
+			if shown.Tree, err = readTree(data, b.words, own); err != nil {
 				return err
 			}
 		}

@@ -177,6 +177,7 @@ func TestACopyTellsWhatIsSoForThePersonAndNothingElse(t *testing.T) {
 			"the estimate on the page":   strings.Contains(page, "Bought a lamp: 0.42"),
 			"what became of the choice":  strings.Contains(page, "Sie werden noch einmal gefragt, weil sich der Text geändert hat, 20. November 2026"),
 			"another basis on the page":  strings.Contains(page, "Vertrag mit Ihnen"),
+			"what a field is":            strings.Contains(page, "Rechtsgrundlage <code>legal_ground</code>"),
 			"nothing that it lacks":      !strings.Contains(page, "nichts mitgeteilt"),
 			"nothing for want of a fact": !strings.Contains(page, "nicht in andere Länder"),
 		} {

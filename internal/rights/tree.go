@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -16,13 +15,13 @@ type tree struct {
 	Text   string
 	Fields []field
 	Items  []*tree
-	Head   []string   // of a table
+	Head   []named    // of a table
 	Rows   [][]string // of a table; "" where an item lacks the part
 	More   int        // items that are in the JSON file only
 }
 
 type field struct {
-	Name string
+	named
 	Tree *tree
 }
 
@@ -31,17 +30,21 @@ const (
 	maxColumns = 6   // of a table; wider items are shown one below the other
 )
 
-// readTree reads JSON that this program wrote.
-func readTree(text []byte) (*tree, error) { return readTreeIn(text, allWords()["en"]) }
-
-// readTreeIn reads JSON and says its terms and times in the words of a language.
-func readTreeIn(text []byte, w words) (*tree, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	return w.readValue(d)
+// treeReader reads JSON and says its terms and times, and the names of its parts if it has labels, in the
+// words of a language.
+type treeReader struct {
+	words
+	labels labels
 }
 
-func (w words) readValue(d *json.Decoder) (*tree, error) {
+// readTree reads JSON that this program wrote.
+func readTree(text []byte, w words, l labels) (*tree, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return treeReader{w, l}.readValue(d)
+}
+
+func (r treeReader) readValue(d *json.Decoder) (*tree, error) {
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -50,34 +53,34 @@ func (w words) readValue(d *json.Decoder) (*tree, error) {
 	case nil:
 		return &tree{Kind: "empty"}, nil
 	case bool:
-		return &tree{Kind: "text", Text: w.text(map[bool]string{true: "yes", false: "no"}[v])}, nil
+		return &tree{Kind: "text", Text: r.text(map[bool]string{true: "yes", false: "no"}[v])}, nil
 	case string:
 		if v == "" {
 			return &tree{Kind: "empty"}, nil
 		}
-		return &tree{Kind: "text", Text: w.inWords(v)}, nil
+		return &tree{Kind: "text", Text: r.inWords(v)}, nil
 	case json.Delim:
 		if v == '[' {
-			return w.readList(d)
+			return r.readList(d)
 		}
-		return w.readFields(d)
+		return r.readFields(d)
 	}
 	return &tree{Kind: "text", Text: fmt.Sprint(token)}, nil
 }
 
-func (w words) readFields(d *json.Decoder) (*tree, error) {
+func (r treeReader) readFields(d *json.Decoder) (*tree, error) {
 	t := &tree{Kind: "fields"}
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		child, err := w.readValue(d)
+		child, err := r.below(fmt.Sprint(name)).readValue(d)
 		if err != nil {
 			return nil, err
 		}
 		if child.Kind != "empty" {
-			t.Fields = append(t.Fields, field{strings.ReplaceAll(fmt.Sprint(name), "_", " "), child})
+			t.Fields = append(t.Fields, field{r.labels.name(fmt.Sprint(name)), child})
 		}
 	}
 	if len(t.Fields) == 0 {
@@ -87,10 +90,10 @@ func (w words) readFields(d *json.Decoder) (*tree, error) {
 	return t, err
 }
 
-func (w words) readList(d *json.Decoder) (*tree, error) {
+func (r treeReader) readList(d *json.Decoder) (*tree, error) {
 	t := &tree{Kind: "list"}
 	for d.More() {
-		item, err := w.readValue(d)
+		item, err := r.readValue(d)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +116,7 @@ func (t *tree) tabulate() {
 	if len(t.Items) < 2 {
 		return
 	}
-	var head []string
+	var head []named
 	for _, item := range t.Items {
 		if item.Kind != "fields" {
 			return
@@ -122,8 +125,8 @@ func (t *tree) tabulate() {
 			if f.Tree.Kind != "text" {
 				return
 			}
-			if !slices.Contains(head, f.Name) {
-				head = append(head, f.Name)
+			if !slices.Contains(head, f.named) {
+				head = append(head, f.named)
 			}
 		}
 	}
@@ -133,7 +136,7 @@ func (t *tree) tabulate() {
 	for _, item := range t.Items {
 		row := make([]string, len(head))
 		for _, f := range item.Fields {
-			row[slices.Index(head, f.Name)] = f.Tree.Text
+			row[slices.Index(head, f.named)] = f.Tree.Text
 		}
 		t.Rows = append(t.Rows, row)
 	}
