@@ -1,6 +1,9 @@
 package console
 
 import (
+	"net/http"
+
+	"probity/internal/org"
 	"probity/internal/rights"
 )
 
@@ -87,4 +90,36 @@ func leftByHand(q *rights.Request) (list []rights.ByHand) {
 func waitsForDatabases(q *rights.Request) bool {
 	d := q.Report.Databases
 	return !q.State.Final() && d != nil && len(d.Unmaskable) > 0 && d.Settled == ""
+}
+
+// databaseView is a connected database with how it stood when it was tried last.
+type databaseView struct {
+	rights.Database
+	Check *rights.DatabaseCheck // nil: it was never tried
+}
+
+// databases shows which databases requests reach into. Where they are, and with which account, is the
+// operator's to know: nothing of a connection is shown.
+func (k *call) databases() error {
+	checks, err := k.Rights.DatabaseChecks(k.r.Context(), k.tenant())
+	if err != nil {
+		return err
+	}
+	var views []databaseView
+	for _, d := range k.Rights.ConnectedDatabases(k.tenant()) {
+		v := databaseView{Database: d}
+		if c, ok := checks[d.Key]; ok {
+			v.Check = &c
+		}
+		views = append(views, v)
+	}
+	return k.show(http.StatusOK, "connections", "Databases", map[string]any{"List": views, "MayTry": k.staff.Can(org.PermissionAdmin)})
+}
+
+// tryDatabases connects to all of them. It takes up to a minute if one does not answer.
+func (k *call) tryDatabases() error {
+	if err := k.Rights.CheckDatabases(k.r.Context(), k.tenant()); err != nil {
+		return err
+	}
+	return k.goTo("/console/databases")
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -135,6 +136,28 @@ func TestWhatWaitsForPeopleStandsOnOnePageWithWhoMay(t *testing.T) {
 	}
 	if strings.Contains(page, "/console/recipients") || strings.Contains(page, "/console/masking") || !strings.Contains(page, "/console/databases") {
 		t.Errorf("the tabs are not those that the person may see:\n%s", page)
+	}
+}
+
+// TestWhatWaitsForPeopleOpensAtOnceWithAThousandSteps holds the page to the budget of the queue.
+func TestWhatWaitsForPeopleOpensAtOnceWithAThousandSteps(t *testing.T) {
+	o := newOffice(t)
+	if err := o.rights.Set(t.Context(), o.tenant, rights.Settings{SecondPerson: []rights.Type{rights.Access}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		o.asked(rights.Access, rights.Who{ExternalID: fmt.Sprint("customer-", i)}, time.Duration(i)*time.Hour)
+	}
+	best := time.Hour
+	for range 5 {
+		began := time.Now()
+		page := o.see("/console/tasks", http.StatusOK)
+		best = min(best, time.Since(began))
+		lacks(t, "the page", page, "1000 steps", "800 steps more follow")
+	}
+	t.Logf("1,000 steps that wait were shown in %v", best)
+	if best > 200*time.Millisecond {
+		t.Errorf("the page took %v, more than 200 ms", best)
 	}
 }
 
