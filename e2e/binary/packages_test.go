@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"database/sql"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,5 +142,70 @@ func TestABadFileOfDatabasesIsRefusedAtTheStart(t *testing.T) {
 		if said := newHouse(t, "--databases", file).refused(t); !strings.Contains(said, want) {
 			t.Errorf("%s: the server says %s", text, said)
 		}
+	}
+}
+
+// What the notice and the list of recipients say reaches the person in their language.
+func TestACopyTellsWhatTheOrganisationPublished(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(t)
+	bearer := s.token(t)
+	copyOf := func() (told struct {
+		Organisation string `json:"organisation"`
+		Article15    struct {
+			Recipients, Contact, Complaint, Transfers []string
+			Purposes                                  []struct{ Title string }
+			Automated                                 struct{ Logic string } `json:"automated_decisions"`
+		} `json:"article15"`
+	}) {
+		var made struct{ ID, State string }
+		s.do(t, "POST", "/probity/v1/requests", `{"type":"access","language":"fr","subject":{"emailAddresses":["mary@example.org"]}}`, "Authorization", bearer).want(t, 202).into(t, &made)
+		eventually(t, "the copy is made", func() bool {
+			s.do(t, "GET", "/probity/v1/requests/"+made.ID, "", "Authorization", bearer).want(t, 200).into(t, &made)
+			return made.State == "verified"
+		})
+		pack := s.do(t, "GET", "/probity/v1/requests/"+made.ID+"/package", "", "Authorization", bearer).want(t, 200).body
+		z, err := zip.NewReader(bytes.NewReader(pack), int64(len(pack)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(entry(t, z, "manifest.json")), &told); err != nil {
+			t.Fatal(err)
+		}
+		return told
+	}
+	const untold = "L’organisme n’a rien indiqué à ce sujet."
+	before := copyOf().Article15
+	for what, list := range map[string][]string{"recipients": before.Recipients, "contact": before.Contact, "transfers": before.Transfers} {
+		if len(list) != 1 || list[0] != untold {
+			t.Errorf("before anything was published, of %s it says %q", what, list)
+		}
+	}
+	s.do(t, "POST", "/probity/v1/notices/draft", `{"from":"builtin"}`, "Authorization", bearer).want(t, 201)
+	draft := s.do(t, "GET", "/probity/v1/notices/draft", "", "Authorization", bearer).want(t, 200)
+	var body map[string]any
+	draft.into(t, &body)
+	text := body["notice"].(map[string]any)
+	text["facts"] = map[string]any{
+		"controller": "Fernhill Ltd", "contact": "privacy@fernhill.example", "dpo": "Dr. Vale", "processors": []string{"Hosting Ltd"},
+		"transfers": []string{"Japan (adequacy decision)"}, "authority": "Harbour Data Authority",
+	}
+	changed, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := s.do(t, "PUT", "/probity/v1/notices/draft", string(changed), "Authorization", bearer, "If-Match", draft.header.Get("ETag")).want(t, 200)
+	s.do(t, "POST", "/probity/v1/notices/draft/publish", `{}`, "Authorization", bearer, "If-Match", saved.header.Get("ETag")).want(t, 201)
+	s.do(t, "POST", "/probity/v1/recipients", `{"name":"Carrier AG","contact":"data@carrier.example","categories":["adresse"],"way":"letter"}`, "Authorization", bearer).want(t, 201)
+	after := copyOf()
+	said := strings.Join(slices.Concat(after.Article15.Recipients, after.Article15.Contact, after.Article15.Complaint, after.Article15.Transfers), "\n")
+	for _, want := range []string{"Hosting Ltd", "Carrier AG, data@carrier.example: adresse", "privacy@fernhill.example", "Dr. Vale", "Harbour Data Authority", "Japan (adequacy decision)"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the copy does not name %s: %s", want, said)
+		}
+	}
+	if after.Organisation != "Fernhill Ltd" || strings.Contains(said, untold) || !strings.Contains(after.Article15.Automated.Logic, "profilage") {
+		t.Errorf("it says %+v", after)
 	}
 }
