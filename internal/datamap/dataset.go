@@ -43,6 +43,7 @@ type Collection struct {
 	Restrict *RestrictBy
 
 	leaves []*Field
+	full   string // its name with the dataset's: one text for all reports
 }
 
 // Field describes one column, or a value within a JSON column.
@@ -97,7 +98,12 @@ func (f *Field) Name() string { return strings.Join(f.Path, ".") }
 func (f *Field) String() string { return f.Collection.String() + "." + f.Name() }
 
 // String returns the collection's name as reports give it: dataset, colon, collection.
-func (c *Collection) String() string { return c.Dataset.Key + ":" + c.Name }
+func (c *Collection) String() string {
+	if c.full != "" {
+		return c.full
+	}
+	return c.Dataset.Key + ":" + c.Name
+}
 
 // Leaves returns all fields of the collection that hold values, nested ones included.
 func (c *Collection) Leaves() []*Field { return c.leaves }
@@ -359,7 +365,7 @@ func (s datasetYAML) build(file string) (*Dataset, error) {
 		}
 		seen[c.Name] = true
 		meta := either(c.Meta, c.OldMeta)
-		coll := &Collection{Dataset: d, Name: c.Name, Skip: meta.Skip}
+		coll := &Collection{Dataset: d, Name: c.Name, Skip: meta.Skip, full: d.Key + ":" + c.Name}
 		if meta.Masking != nil {
 			if meta.Masking.Strategy != "delete" {
 				return nil, fail.New(fail.Invalid, "%s: masking_strategy_override of the collection %s may only be delete", where, c.Name)

@@ -230,6 +230,10 @@ func (x *eraser) plan(ctx context.Context) error {
 		// The list is for whoever carries out the request, not for the person: it names the row, and only
 		// a key that names others stays out.
 		s := Shared{Collection: c.String(), Key: keyOf(c, f.row, x.own.withheld(f.node)), Owners: len(f.own)}
+		if x.once[c] {
+			x.out.Skipped = append(x.out.Skipped, s)
+			return
+		}
 		if x.skipped[c] == nil {
 			x.skipped[c] = map[digest]int{}
 		}

@@ -330,7 +330,7 @@ func keyOf(c *Collection, r *row, withheld map[*Field]bool) json.RawMessage {
 		}
 	}
 	b.WriteByte('}')
-	return b.Bytes()
+	return bytes.Clone(b.Bytes()) // a report may hold very many
 }
 
 // encode writes a value as JSON in the store's type.
