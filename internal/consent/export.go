@@ -206,22 +206,31 @@ func (x *export) answer(process map[string]any, p *entryPurpose) {
 	}}
 }
 
-// The names of the vocabularies, as the DPV guide for ISO/IEC TS 27560 uses them.
+// dpvContext names the vocabularies, as the DPV guide for ISO/IEC TS 27560 uses them, and says which
+// texts are not words but names of something, and that the parties of a record are listed by theirs: else
+// a program that reads the record as a graph would drop them or take them for words.
 func dpvContext() map[string]any {
-	return map[string]any{
-		"dpv":       "https://w3id.org/dpv#",
-		"pd":        "https://w3id.org/dpv/pd#",
-		"loc":       "https://w3id.org/dpv/loc#",
-		"eu-gdpr":   "https://w3id.org/dpv/legal/eu/gdpr#",
-		"dpv-27560": "https://w3id.org/dpv/schema/dpv-27560#",
-		"dct":       "http://purl.org/dc/terms/",
-		"rdf":       "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-		"skos":      "http://www.w3.org/2004/02/skos/core#",
-		"xsd":       "http://www.w3.org/2001/XMLSchema#",
-		"dct:created": map[string]any{
-			"@type": "xsd:dateTime",
-		},
+	out := map[string]any{
+		"dpv":           "https://w3id.org/dpv#",
+		"pd":            "https://w3id.org/dpv/pd#",
+		"loc":           "https://w3id.org/dpv/loc#",
+		"eu-gdpr":       "https://w3id.org/dpv/legal/eu/gdpr#",
+		"dpv-27560":     "https://w3id.org/dpv/schema/dpv-27560#",
+		"dct":           "http://purl.org/dc/terms/",
+		"rdf":           "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+		"skos":          "http://www.w3.org/2004/02/skos/core#",
+		"xsd":           "http://www.w3.org/2001/XMLSchema#",
+		"dct:created":   map[string]any{"@type": "xsd:dateTime"},
+		"dpv:hasEntity": map[string]any{"@id": "dpv:hasEntity", "@container": "@id"},
 	}
+	for _, term := range []string{
+		"dct:conformsTo", "dct:creator", "dct:publisher", "dpv:hasApplicableLaw", "dpv:hasAutomation", "dpv:hasConsentStatus", "dpv:hasDataController",
+		"dpv:hasDataSource", "dpv:hasEntityInvolvement", "dpv:hasJurisdiction", "dpv:hasLegalBasis", "dpv:hasLocation", "dpv:hasNecessity",
+		"dpv:hasProcessing", "dpv:hasRecipient", "dpv:hasRight", "dpv:isImplementedByEntity",
+	} {
+		out[term] = map[string]any{"@id": term, "@type": "@id"}
+	}
+	return out
 }
 
 const (
@@ -272,11 +281,12 @@ func (x *export) notices() []map[string]any {
 	}}
 }
 
-func (x *export) place(code string) string {
+// place names a country, or describes a place that is none.
+func (x *export) place(code string) any {
 	if len(code) == 2 {
 		return "loc:" + code
 	}
-	return code
+	return map[string]any{"@type": "dpv:Location", "skos:prefLabel": code}
 }
 
 func (x *export) parties() map[string]any {
@@ -291,19 +301,32 @@ func (x *export) parties() map[string]any {
 		controller["dpv:hasRepresentative"] = x.facts.Representative
 	}
 	out := map[string]any{"urn:uuid:" + x.entry.Controller: controller}
-	for role, names := range map[string][]string{"dpv:DataProcessor": x.facts.Processors, "dpv:ThirdParty": x.facts.Recipients} {
-		for _, name := range names {
-			out[name] = map[string]any{
-				"@type": []string{role, "dpv:Recipient"}, "dpv:hasIdentifier": name, "dpv:hasName": name, "dpv:hasAddress": unstated, "dpv:hasContact": unstated,
-			}
+	for i, name := range x.others() {
+		role := "dpv:DataProcessor"
+		if i >= len(x.facts.Processors) {
+			role = "dpv:ThirdParty"
+		}
+		out[party(i)] = map[string]any{
+			"@type": []string{role, "dpv:Recipient"}, "dpv:hasIdentifier": name, "dpv:hasName": name, "dpv:hasAddress": unstated, "dpv:hasContact": unstated,
 		}
 	}
 	return out
 }
 
+// others are the names of those who receive data beside the controller, processors first.
+func (x *export) others() []string {
+	return slices.Concat(x.facts.Processors, x.facts.Recipients)
+}
+
+// party names one of them within the record: the notice knows nothing of it but what it is called.
+func party(i int) string { return fmt.Sprintf("_:recipient%d", i+1) }
+
 func (x *export) recipients() []string {
 	out := []string{"urn:uuid:" + x.entry.Controller}
-	return append(append(out, x.facts.Processors...), x.facts.Recipients...)
+	for i := range x.others() {
+		out = append(out, party(i))
+	}
+	return out
 }
 
 // processes holds one process for each purpose: what is done, and what the person said to it.

@@ -57,6 +57,10 @@ func version4(v any) bool {
 	u, err := uuid.Parse(s)
 	return err == nil && u.Version() == 4 && u.Variant() == uuid.RFC4122
 }
+func placed(v any) bool {
+	m, _ := v.(map[string]any)
+	return text(v) || m["@type"] == "dpv:Location" && text(m["skos:prefLabel"])
+}
 func one(of ...string) shape {
 	return func(v any) bool { s, _ := v.(string); return slices.Contains(of, s) }
 }
@@ -114,7 +118,7 @@ func checkISO(m map[string]any) []string {
 	for _, p := range processes {
 		out = append(out, lacks(p, "process", map[string]shape{
 			"dpv:hasPurpose": filled, "dpv:hasPersonalData": filled, "dpv:hasDataController": filled, "dpv:hasStorageCondition": filled,
-			"dpv:hasRecipient": filled, "dpv:hasLegalBasis": filled, "dpv:hasProcessing": filled, "dpv:hasDataSource": filled, "dpv:hasLocation": text,
+			"dpv:hasRecipient": filled, "dpv:hasLegalBasis": filled, "dpv:hasProcessing": filled, "dpv:hasDataSource": filled, "dpv:hasLocation": placed,
 			"dct:date": moment, "dct:valid": duration, "dpv:isImplementedByEntity": text,
 		})...)
 		out = append(out, checkAnswer(p)...)
@@ -123,7 +127,7 @@ func checkISO(m map[string]any) []string {
 		if len(conditions) != 2 {
 			return append(out, "storage")
 		}
-		out = append(out, lacks(conditions[0], "storage", map[string]shape{"dpv:hasLocation": text})...)
+		out = append(out, lacks(conditions[0], "storage", map[string]shape{"dpv:hasLocation": placed})...)
 		out = append(out, lacks(conditions[1].(map[string]any)["dpv:hasDuration"], "storage", map[string]shape{"rdf:value": duration, "@type": one("dpv:TemporalDuration")})...)
 		for _, c := range process["dpv:hasDataController"].([]any) {
 			if entities[c.(string)] == nil {
