@@ -744,6 +744,7 @@ func (o *oracle) erasure(mode Mode, remove bool, targets []string) *fate {
 		}
 	}
 	sort.Strings(f.skipped)
+	forced := map[*worldRow]bool{} // rows that should go and have to stay
 	for again := true; again; {
 		again = false
 		f.cut = map[*worldRow]map[*worldField]bool{}
@@ -754,13 +755,16 @@ func (o *oracle) erasure(mode Mode, remove bool, targets []string) *fate {
 			for _, g := range r.c.fields {
 				for _, ref := range g.refs {
 					var going []*worldRow
-					kept := false
+					kept, only := false, true
 					for _, to := range o.led(r, g, ref.to) {
 						if f.gone[to] {
 							going = append(going, to)
 						} else {
-							kept = true
+							kept, only = true, only && forced[to]
 						}
+					}
+					if kept && only && len(going) > 0 && slices.Contains(r.c.key, g.at) {
+						f.vague = true // had this reference been looked at first, another row might stay
 					}
 					if kept || len(going) == 0 {
 						continue
@@ -769,6 +773,7 @@ func (o *oracle) erasure(mode Mode, remove bool, targets []string) *fate {
 						f.stays = true
 						f.vague = f.vague || len(going) > 1
 						delete(f.gone, going[0])
+						forced[going[0]] = true
 						again = true
 						continue
 					}
