@@ -65,7 +65,7 @@ func (b *builder) information() *information {
 		},
 		Purposes:  b.purposes(),
 		Contact:   b.orUntold(b.noticed("address", "contact", "representative", "dpo")),
-		Complaint: append([]string{w.text("data.complain") + " (Art. 77)"}, b.orUntold(b.noticed("authority"))...),
+		Complaint: b.complaint(),
 		Automated: b.automated(),
 		Transfers: b.orUntold(b.noticed("transfers")),
 	}
@@ -159,6 +159,15 @@ func (b *builder) purpose(p Purpose, chosen []choiceOf, held []collected) inform
 	return one
 }
 
+// complaint tells where the person can complain.
+func (b *builder) complaint() []string {
+	if said := b.noticed("authority"); len(said) > 0 {
+		said[len(said)-1] += " (Art. 77)"
+		return said
+	}
+	return []string{b.words.text("data.complain") + " (Art. 77)", b.words.text("untold")}
+}
+
 // recipients names whom the notice names, and whom the organisation configured.
 func (b *builder) recipients() []string {
 	list := b.noticed("recipients", "processors")
@@ -168,7 +177,8 @@ func (b *builder) recipients() []string {
 	return list
 }
 
-// retention tells of each kind of data that is held how long that is, as the stores declare it.
+// retention tells of each kind of data that is held how long that is, as the stores declare it. Where a
+// store has no limit of its own and the notice promises one for visits, the notice tells it.
 func (b *builder) retention() (list []string) {
 	places := Inventory()
 	for _, s := range b.shown {
@@ -182,6 +192,8 @@ func (b *builder) retention() (list []string) {
 				until = b.words.text("kept.days", p.Days)
 			case p.Proof && b.Controller.ProofDays > 0:
 				until = b.words.text("kept.proof", b.Controller.ProofDays)
+			case p.Store == journeyName && len(b.noticed("retention_months")) > 0:
+				continue
 			default:
 				until = b.words.text("kept.life")
 			}

@@ -165,7 +165,7 @@ func TestACopyTellsWhatIsSoForThePersonAndNothingElse(t *testing.T) {
 			"who was configured":         has(got.Recipients, "Carrier AG, data@carrier.example: address, order"),
 			"how long visits stay":       has(got.Retention, "13 Monaten"),
 			"how long proofs stay":       has(got.Retention, "als Nachweis: 1095"),
-			"how long events stay":       has(got.Retention, "bis es gelöscht wird"),
+			"how long identifiers stay":  has(got.Retention, "Woran Sie erkannt werden: bis es gelöscht wird") && !has(got.Retention, "Ihre Besuche: bis"),
 			"the authority":              has(got.Complaint, "Harbour Data Authority"),
 			"the transfer":               has(got.Transfers, "Japan (adequacy decision)"),
 			"what was observed":          has(got.Source, "auf der Website beobachtet (21)", "von einem anderen System der Organisation gesendet (1)"),

@@ -233,7 +233,9 @@ func Journeys(room Visits) Rectifier { return journeys{room} }
 
 type journeys struct{ room Visits }
 
-func (journeys) Name() string { return "journey" }
+func (journeys) Name() string { return journeyName }
+
+const journeyName = "journey"
 
 func (s journeys) Erase(ctx context.Context, tx *store.Tx, subjects []id.Subject) ([]Count, error) {
 	n, err := s.room.Erase(ctx, tx, subjects)
