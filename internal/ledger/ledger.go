@@ -52,6 +52,7 @@ const (
 	RightsRefused      = "rights.refused"
 	RightsCompleted    = "rights.completed"
 	ErasureDone        = "erasure.done"
+	RightsAmended      = "rights.amended" // a certificate, after what processors said
 	ErasureReapplied   = "erasure.reapplied"
 	DecisionsReapplied = "decisions.reapplied"
 	ModelRetrained     = "model.retrained"

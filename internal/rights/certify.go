@@ -3,7 +3,6 @@ package rights
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -39,6 +38,7 @@ type certificateBody struct {
 	Expiring     []Expiring       `json:"would_have_expired,omitempty"` // within 30 days, by itself; it was erased all the same
 	Decisions    []string         `json:"decisions"`
 	Recipients   []Informed       `json:"recipients,omitempty"` // who are told (Art. 19)
+	Amended      string           `json:"amended_at,omitempty"` // when what processors said later was added
 }
 
 // stepRecord fixes the certificate's body and enters its digest in the ledger, in the transaction
@@ -114,19 +114,7 @@ func (r *Room) stepRecord(ctx context.Context, j *job) error {
 // stepCertify signs the certificate and closes the request. After an erasure the request forgets
 // who it was about.
 func (r *Room) stepCertify(ctx context.Context, j *job) error {
-	receipt, err := r.Ledger.Receipt(ctx, j.tenant, j.ledger, nil)
-	if err != nil {
-		return fmt.Errorf("prove the ledger entry: %w", err)
-	}
-	signer, key, err := r.Ledger.Signing(ctx, j.tenant)
-	if err != nil {
-		return err
-	}
-	certificate, err := verify.NewCertificate(j.work.Body, signer, key, receipt)
-	if err != nil {
-		return fail.Wrap(fail.Internal, err, "sign the certificate")
-	}
-	file, err := json.MarshalIndent(certificate, "", "  ")
+	file, err := r.sign(ctx, j.tenant, j.work.Body, j.ledger)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package rights
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -184,27 +183,4 @@ func (r *Room) recipient(ctx context.Context, t id.Tenant, which uuid.UUID) (*Re
 		}
 	}
 	return nil, err
-}
-
-// noteConfirmed keeps in the report of the request what a processor said at last.
-func noteConfirmed(ctx context.Context, tx *store.Tx, request, recipient uuid.UUID, outcome string, confirmed bool) error {
-	var body string
-	if err := tx.QueryRow(ctx, `SELECT report FROM rights_request WHERE tenant_id = $1 AND id = $2`, tx.TenantID(), request[:]).Scan(&body); err != nil {
-		return err
-	}
-	var p Report
-	if err := json.Unmarshal([]byte(body), &p); err != nil {
-		return err
-	}
-	for i := range p.Recipients {
-		if p.Recipients[i].ID == recipient {
-			p.Recipients[i].Confirmed, p.Recipients[i].Outcome = confirmed, outcome
-		}
-	}
-	report, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `UPDATE rights_request SET report = $3 WHERE tenant_id = $1 AND id = $2 AND finished_at IS NOT NULL`, tx.TenantID(), request[:], string(report))
-	return err
 }

@@ -2,6 +2,7 @@ package rights_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,10 +27,12 @@ import (
 	"github.com/google/uuid"
 
 	"probity/internal/fail"
+	"probity/internal/id"
 	"probity/internal/opendsr/client"
 	"probity/internal/rights"
 	"probity/internal/store"
 	"probity/internal/store/storetest"
+	"probity/verify"
 )
 
 // processor is a service that speaks OpenDSR 2.0, with a key and a certificate of its own.
@@ -134,11 +138,40 @@ func (h *house) sendTo(t *testing.T, p *processor) (*rights.Request, *rights.Rec
 
 func (h *house) atProcessor(t *testing.T, q *rights.Request) (rights.Told, rights.Informed) {
 	t.Helper()
+	if _, err := h.Amend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	now, err := h.Get(t.Context(), h.t, q.ID)
 	if err != nil || len(now.Report.Recipients) != 1 {
 		t.Fatalf("%v, recipients %+v", err, now.Report.Recipients)
 	}
 	return h.told(t, q)["Processor"], now.Report.Recipients[0]
+}
+
+// certified returns the recipients that the certificate of a request names, after checking it as a stranger does.
+func (h *house) certified(t *testing.T, q *rights.Request) (all []rights.Informed, amended string) {
+	t.Helper()
+	file, err := h.Certificate(t.Context(), h.t, q.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c verify.Certificate
+	if err := json.Unmarshal(file, &c); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Check(c.VerifierKey); err != nil {
+		t.Errorf("the certificate does not verify: %v", err)
+	}
+	var body struct {
+		Request    uuid.UUID         `json:"request"`
+		Recipients []rights.Informed `json:"recipients"`
+		Amended    string            `json:"amended_at"`
+		Kept       []rights.Kept     `json:"kept"`
+	}
+	if err := json.Unmarshal(c.Body, &body); err != nil || body.Request != q.ID || len(body.Kept) == 0 {
+		t.Errorf("the body is %s, %v", c.Body, err)
+	}
+	return body.Recipients, body.Amended
 }
 
 func TestAProcessorIsFollowedUntilItSaysThatItIsDone(t *testing.T) {
@@ -151,9 +184,8 @@ func TestAProcessorIsFollowedUntilItSaysThatItIsDone(t *testing.T) {
 		p := newProcessor(t, ecKey(t), h.clk.Now())
 		p.token = "another"
 		q, made := h.sendTo(t, p)
-		certificate, err := h.Certificate(t.Context(), h.t, q.ID)
-		if err != nil || !bytes.Contains(certificate, []byte(`\"confirmed\":false`)) && !bytes.Contains(certificate, []byte(`"confirmed": false`)) {
-			t.Errorf("the certificate does not say that the processor has not confirmed: %s, %v", certificate, err)
+		if all, amended := h.certified(t, q); len(all) != 1 || all[0].Name != "Processor" || all[0].Confirmed || amended != "" {
+			t.Errorf("the certificate names %+v, amended %q", all, amended)
 		}
 		h.tellDue(t, 0)
 		if told, _ := h.atProcessor(t, q); told.State != rights.TellDue || told.Outcome != "HTTP 401" {
@@ -191,6 +223,12 @@ func TestAProcessorIsFollowedUntilItSaysThatItIsDone(t *testing.T) {
 		if told.State != rights.TellDone || told.At == nil || !informed.Confirmed || informed.Outcome != client.Completed {
 			t.Errorf("done it is %+v, %+v", told, informed)
 		}
+		if all, amended := h.certified(t, q); len(all) != 1 || !all[0].Confirmed || all[0].Outcome != client.Completed || amended == "" {
+			t.Errorf("the certificate names %+v, amended %q", all, amended)
+		}
+		if n, err := h.Amend(t.Context()); err != nil || n != 0 {
+			t.Errorf("it is amended %d times more: %v", n, err)
+		}
 		asked := p.asked
 		h.clk.Advance(48 * time.Hour)
 		h.tellDue(t, 0)
@@ -198,7 +236,7 @@ func TestAProcessorIsFollowedUntilItSaysThatItIsDone(t *testing.T) {
 			t.Error("it is asked after it was done")
 		}
 		var token []byte
-		err = db.Tenant(h.t).Read(t.Context(), func(tx *store.Tx) error {
+		err := db.Tenant(h.t).Read(t.Context(), func(tx *store.Tx) error {
 			return tx.QueryRow(t.Context(), `SELECT token FROM rights_recipient WHERE tenant_id = $1`, h.t).Scan(&token)
 		})
 		if err != nil || len(token) == 0 || bytes.Contains(token, []byte("let-me-in")) || strings.Contains(log.String(), "let-me-in") {
@@ -236,8 +274,15 @@ func TestAProcessorThatRefusesOrNeverAnswersIsLeftToStaffAndNotConfirmed(t *test
 			if p.asked != asked {
 				t.Error("it is asked although staff go after it")
 			}
+			if all, amended := h.certified(t, q); len(all) != 1 || all[0].Confirmed || all[0].Outcome != c.outcome || amended == "" {
+				t.Errorf("the certificate names %+v, amended %q", all, amended)
+			}
 			if err := h.SettleTold(t.Context(), h.t, q.ID, told.Recipient, clerk, false, "They showed us their record."); err != nil {
 				t.Error(err)
+			}
+			h.atProcessor(t, q)
+			if all, _ := h.certified(t, q); !all[0].Confirmed || all[0].Outcome != "by staff" {
+				t.Errorf("the certificate names %+v", all)
 			}
 		})
 	}
@@ -356,5 +401,47 @@ func TestATokenGoesNowhereElse(t *testing.T) {
 		if _, err := h.AddRecipient(t.Context(), h.t, r); !fail.Is(err, fail.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// noReceipts is a ledger that takes entries and can't prove them for a while.
+type noReceipts struct {
+	rights.Ledger
+	err error
+}
+
+func (l *noReceipts) Receipt(ctx context.Context, t id.Tenant, index int64, open func([]byte) ([]byte, error)) (*verify.Receipt, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	return l.Ledger.Receipt(ctx, t, index, open)
+}
+
+func TestAnAmendmentThatStoppedHalfwayGoesOnAndTheOldCertificateHoldsMeanwhile(t *testing.T) {
+	h := newHouse(t, storetest.SQLite(t))
+	broken := &noReceipts{Ledger: h.deps.Ledger}
+	h.deps.Ledger = broken
+	h.Room = rights.New(h.deps)
+	p := newProcessor(t, ecKey(t), h.clk.Now())
+	q, _ := h.sendTo(t, p)
+	h.tellDue(t, 1)
+	p.status = client.Completed
+	h.clk.Advance(time.Minute)
+	h.tellDue(t, 1)
+	broken.err = errors.New("the disk is full")
+	for range 2 {
+		if n, err := h.Amend(t.Context()); err == nil || n != 0 {
+			t.Errorf("%d were signed: %v", n, err)
+		}
+	}
+	if all, amended := h.certified(t, q); all[0].Confirmed || amended != "" {
+		t.Errorf("the certificate names %+v, amended %q", all, amended)
+	}
+	broken.err = nil
+	if n, err := h.Amend(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d were signed: %v", n, err)
+	}
+	if all, amended := h.certified(t, q); !all[0].Confirmed || amended == "" {
+		t.Errorf("the certificate names %+v, amended %q", all, amended)
 	}
 }

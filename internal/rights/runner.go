@@ -117,6 +117,9 @@ func (r *Room) Run(ctx context.Context) error {
 			if _, err := r.Tell(ctx); err != nil && ctx.Err() == nil {
 				r.Logger.ErrorContext(ctx, "recipients can't be told; it is tried again", "error", err)
 			}
+			if _, err := r.Amend(ctx); err != nil && ctx.Err() == nil {
+				r.Logger.ErrorContext(ctx, "certificates can't be amended; it is tried again", "error", err)
+			}
 			select {
 			case <-often.C:
 			case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ type Informed struct {
 	Name       string    `json:"name"`
 	Categories []string  `json:"categories"`
 	Way        string    `json:"way"`
-	// Confirmed tells whether they said that it is done. In a certificate nobody has yet.
+	// Confirmed tells whether a processor said that it is done. When a certificate is signed first nobody has.
 	Confirmed bool   `json:"confirmed"`
 	Outcome   string `json:"outcome,omitempty"` // what a processor said at last
 }
@@ -327,7 +328,7 @@ func (r *Room) noteTold(ctx context.Context, d *telling, outcome, state string) 
 	}
 	return r.DB.Tenant(d.tenant).Write(ctx, func(tx *store.Tx) error {
 		if d.sent > 0 && state != TellSent {
-			if err := noteConfirmed(ctx, tx, d.request, d.recipient, outcome, state == TellDone); err != nil {
+			if err := amendLater(ctx, tx, d.request); err != nil {
 				return err
 			}
 		}
@@ -375,6 +376,11 @@ func (r *Room) SettleTold(ctx context.Context, t id.Tenant, request, recipient u
 	return r.DB.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		if err := finishTold(ctx, tx, request, recipient, state, outcome, r.Clock.Now()); err != nil {
 			return err
+		}
+		if q.Certified && slices.ContainsFunc(q.Report.Recipients, func(p Informed) bool { return p.ID == recipient && p.Way == ByOpenDSR }) {
+			if err := amendLater(ctx, tx, request); err != nil {
+				return err
+			}
 		}
 		return r.note(ctx, tx, request, by, what, q.State, texts)
 	})
