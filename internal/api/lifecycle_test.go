@@ -193,6 +193,19 @@ func TestABulkOverHTTPIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestTheLifeOfPackagesIsASetting(t *testing.T) {
+	h := newHouse(t)
+	for _, wrong := range []string{"-1", "31", "1.5", `"7"`} {
+		if a := h.call(t, "PUT", "/probity/v1/requests/settings", `{"days_a_package_lives":`+wrong+`}`).want(t, 400); wrong == "31" && a.at("field") != "days_a_package_lives" {
+			t.Errorf("got %s", a.body)
+		}
+	}
+	h.call(t, "PUT", "/probity/v1/requests/settings", `{"days_a_package_lives":3}`).want(t, 200)
+	if a := h.call(t, "GET", "/probity/v1/requests/settings", "").want(t, 200); a.at("days_a_package_lives") != 3.0 {
+		t.Errorf("got %s", a.body)
+	}
+}
+
 func TestTheSecondPersonIsAnotherClient(t *testing.T) {
 	h := newHouse(t)
 	h.call(t, "PUT", "/probity/v1/requests/settings", `{"second_person_for":["erasure"]}`).want(t, 200)

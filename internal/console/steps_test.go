@@ -41,8 +41,11 @@ func (o *office) become(name string, permissions ...string) {
 
 func TestARequestByLetterIsWrittenDownAskedAboutIdentifiedAndApprovedByASecondPerson(t *testing.T) {
 	o := newOffice(t)
-	if page := o.went("/console/requests/settings", url.Values{"key": {"k"}, "type.erasure": {"on"}}); !strings.Contains(page, "Write down a request") {
+	if page := o.went("/console/requests/settings", url.Values{"key": {"k"}, "type.erasure": {"on"}, "days_a_package_lives": {"9"}}); !strings.Contains(page, "Write down a request") {
 		t.Error("the settings do not lead back to the queue")
+	}
+	if page := o.see("/console/requests/settings", http.StatusOK); !strings.Contains(page, `name="days_a_package_lives"`) || !strings.Contains(page, `value="9"`) {
+		t.Error("the settings do not say how long packages live")
 	}
 	if !strings.Contains(o.see("/console/requests/settings", http.StatusOK), `id="f-type-erasure" name="type.erasure" value="on" checked`) {
 		t.Error("the setting is not shown")
