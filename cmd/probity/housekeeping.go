@@ -34,6 +34,9 @@ func (r *rooms) keepHouse(ctx context.Context) error {
 		r.forEachTenant(ctx, "count the notices served", r.consent.FlushShown)
 		r.train(ctx)
 		r.rotateKeys(ctx) // an epoch may be shorter than the other chores' cadence
+		if _, err := r.catchUp(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("the register of erasures can't be followed; it is tried again", "error", err)
+		}
 		r.forEachTenant(ctx, "hear of consents that changed elsewhere", r.consent.Refresh)
 		r.forEachTenant(ctx, "end consents that ran out", func(ctx context.Context, t id.Tenant) error {
 			_, err := r.consent.Expire(ctx, t, 1000)

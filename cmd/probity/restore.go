@@ -61,7 +61,7 @@ func (c *restoreCommand) Run(ctx context.Context) (err error) {
 
 // report says what was applied again.
 func report(s *rights.Settled) {
-	fmt.Printf("Erasures in the register: %d\n", s.Known)
+	fmt.Printf("Erasures in the register that were looked at: %d\n", s.Known)
 	fmt.Printf("Applied to the keys again: %d (keys destroyed: %d)\n", s.Vault, s.Keys)
 	fmt.Printf("Applied to the data again: %d (rows deleted: %d)\n", s.Main, s.Rows)
 	if s.Recovered > 0 {
@@ -224,9 +224,23 @@ func (c *restoreCommand) applyRegister(ctx context.Context) (_ *rights.Settled, 
 // before it has returned without an error.
 func (r *rooms) settle(ctx context.Context) (*rights.Settled, error) {
 	s, err := r.rights.Settle(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.tellSettled(s)
 	}
+	return s, err
+}
+
+// catchUp is settle while the server runs: what other servers entered is read, and a database that was
+// replaced by an older one under the server is noticed.
+func (r *rooms) catchUp(ctx context.Context) (*rights.Settled, error) {
+	s, err := r.rights.CatchUp(ctx)
+	if err == nil {
+		r.tellSettled(s)
+	}
+	return s, err
+}
+
+func (r *rooms) tellSettled(s *rights.Settled) {
 	if s.Vault+s.Main > 0 {
 		r.log.Warn("erasures were applied again: a database did not know them, as after a backup was restored",
 			"to_keys", s.Vault, "to_data", s.Main, "keys_destroyed", s.Keys, "rows_deleted", s.Rows)
@@ -242,7 +256,6 @@ func (r *rooms) settle(ctx context.Context) (*rights.Settled, error) {
 	if s.Recovered > 0 {
 		r.log.Warn("entries were made in the register of erasures from the databases, which knew more", "entries", s.Recovered)
 	}
-	return s, nil
 }
 
 // halfRestored is the file that stands in a data directory while a backup is put back.

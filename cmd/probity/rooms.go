@@ -96,6 +96,7 @@ func furnish(ctx context.Context, e *engines, s *settings) (*rooms, error) {
 	})
 	r.consent.RestrictedBy(r.rights.Restricted)
 	r.consent.KeptBy(r.rights.KeepClosed)
+	r.consent.FreshBy(func(ctx context.Context) error { _, err := r.catchUp(ctx); return err })
 	if r.opendsr, err = openOpenDSR(e, r.rights, s); err != nil {
 		return nil, err
 	}
@@ -186,6 +187,7 @@ func (r *rooms) follow(ctx context.Context, s *settings) error {
 		Deployments: r.org, Subjects: r.subjects, Gate: r.consent, Sealer: r.keys,
 		Log: admitted{r.worker, r.stream}, Clock: r.clock, Logger: r.log, Partitions: r.stream.Partitions(),
 		Declarations: r.consent, Outcomes: outcomes{r},
+		Erased: func(ctx context.Context) error { _, err := r.catchUp(ctx); return err },
 	})
 	return nil
 }

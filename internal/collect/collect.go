@@ -77,8 +77,9 @@ type Deps struct {
 	Policy     *event.Policy // nil: event.DefaultPolicy
 	Partitions int           // of the log; 0 means 1
 
-	Declarations Declarations // for Import; nil: Import is refused
-	Outcomes     Outcomes     // for Import; nil: outcomes in an import are refused
+	Declarations Declarations                // for Import; nil: Import is refused
+	Erased       func(context.Context) error // called before Import: has what other servers erased known here; may be nil
+	Outcomes     Outcomes                    // for Import; nil: outcomes in an import are refused
 }
 
 // Collector takes events. It is safe for concurrent use.

@@ -70,6 +70,11 @@ func PastVisitor(name string) string { return subject.Past(name) }
 // Web, for the whole request; after Unavailable some visitors' events may be stored, and the request
 // is to be repeated.
 func (c *Collector) Import(ctx context.Context, t id.Tenant, req Request) (*Imported, error) {
+	if c.deps.Erased != nil {
+		if err := c.deps.Erased(ctx); err != nil {
+			return nil, c.refused(c.failure(ctx, err))
+		}
+	}
 	h, err := event.DecodeHistory(req.Body)
 	if err != nil {
 		return nil, c.refused(err)

@@ -46,6 +46,11 @@ func (r *Room) Import(ctx context.Context, t id.Tenant, list []Assertion, rehear
 	if err != nil {
 		return nil, err
 	}
+	if r.fresh != nil {
+		if err := r.fresh(ctx); err != nil {
+			return nil, unavailable(err, "read what was erased")
+		}
+	}
 	im := &importing{room: r, tenant: t, set: set, out: make([]Imported, len(list))}
 	if err := im.check(ctx, list); err != nil {
 		return nil, err

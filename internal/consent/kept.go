@@ -32,6 +32,10 @@ func (r *Room) KeptBy(fn func(ctx context.Context, t id.Tenant, list ...Closing)
 	r.keeper = fn
 }
 
+// FreshBy has fn called before consents are imported, so that what other servers erased is known here. Call
+// it before the room is used.
+func (r *Room) FreshBy(fn func(ctx context.Context) error) { r.fresh = fn }
+
 // owed are closings that are recorded and could not be kept elsewhere.
 type owed struct {
 	tenant id.Tenant
@@ -202,6 +206,9 @@ func (r *Room) closeAll(ctx context.Context, t id.Tenant, list []Closing, end er
 	if err != nil {
 		return 0, err
 	}
+	if list, err = r.unknown(ctx, t, list); err != nil || len(list) == 0 {
+		return 0, err
+	}
 	err = r.db.Tenant(t).Write(ctx, func(tx *store.Tx) error {
 		again = 0
 		for i := range list {
@@ -219,6 +226,27 @@ func (r *Room) closeAll(ctx context.Context, t id.Tenant, list []Closing, end er
 		return 0, unavailable(err, "close again what was closed before")
 	}
 	return again, nil
+}
+
+// unknown returns the closings whose record is not here, without holding up those who write.
+func (r *Room) unknown(ctx context.Context, t id.Tenant, list []Closing) (rest []Closing, err error) {
+	err = r.db.Tenant(t).Read(ctx, func(tx *store.Tx) error {
+		rest = nil
+		for _, c := range list {
+			known, err := recorded(ctx, tx, c.Record)
+			if err != nil {
+				return err
+			}
+			if !known {
+				rest = append(rest, c)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err, "look for what was closed")
+	}
+	return rest, nil
 }
 
 func (r *Room) closeAgain(ctx context.Context, tx *store.Tx, set *settings, c *Closing) (made bool, err error) {

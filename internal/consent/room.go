@@ -73,6 +73,7 @@ type Room struct {
 	changed    func(t id.Tenant, subjects []id.Subject)                                      // nil: nobody waits to hear of changes
 	restricted func(ctx context.Context, tx *store.Tx, subjects []id.Subject) (bool, error)  // nil: nobody's data is restricted
 	keeper     func(ctx context.Context, t id.Tenant, list ...Closing) error                 // nil: a restored database opens what was closed since
+	fresh      func(ctx context.Context) error                                               // nil: nothing is looked at before an import
 	shown      counts
 	builds     sync.Map // built: this process has recorded it
 

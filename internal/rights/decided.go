@@ -161,6 +161,8 @@ func (r *Room) keepCorrection(j *job) error {
 
 // recoverDecisions enters in the register what a database knows and the register does not: what was
 // recorded when a process died before it came there, or before the register knew of such things.
+//
+// inMain, where it is not nil, is told of them.
 func (r *Room) recoverDecisions(ctx context.Context, inMain map[uuid.UUID]bool, out *Settled) error {
 	tenants, err := r.decided(ctx)
 	if err != nil {
@@ -179,7 +181,11 @@ func (r *Room) recoverDecisions(ctx context.Context, inMain map[uuid.UUID]bool, 
 				return err
 			}
 			for _, e := range slices.Concat(restrictions, holds) {
-				if inMain[e.ID] {
+				var n int
+				if err := tx.QueryRow(ctx, `SELECT count(*) FROM rights_erasure WHERE tenant_id = $1 AND entry = $2`, t, e.ID[:]).Scan(&n); err != nil {
+					return err
+				}
+				if n > 0 {
 					continue
 				}
 				if err := r.noteErasure(ctx, tx, &e); err != nil {
@@ -193,7 +199,9 @@ func (r *Room) recoverDecisions(ctx context.Context, inMain map[uuid.UUID]bool, 
 			return err
 		}
 		for _, e := range found {
-			inMain[e.ID] = true
+			if inMain != nil {
+				inMain[e.ID] = true
+			}
 			if !r.Register.Has(e.ID) {
 				out.Recovered++
 			}
@@ -296,8 +304,8 @@ func firstColumn[T any](ctx context.Context, tx *store.Tx, query string, args ..
 	return list, rows.Err()
 }
 
-// keepRecorded enters in the register what the records of consent closed since it was last done.
-func (r *Room) keepRecorded(ctx context.Context) error {
+// keepRecorded enters in the register what the records of consent closed since it was last done, or ever.
+func (r *Room) keepRecorded(ctx context.Context, ever bool) error {
 	if r.Closed == nil || r.Register == nil {
 		return nil
 	}
@@ -327,7 +335,7 @@ func (r *Room) keepRecorded(ctx context.Context) error {
 	}
 	for _, t := range tenants {
 		after, ok := kept[t]
-		if !ok {
+		if !ok || ever {
 			after = -1
 		}
 		err := r.Closed.Closings(ctx, t, after, func(list []consent.Closing, upTo int64) error {

@@ -38,6 +38,16 @@ func decidedSince(t *testing.T, e engine) *decided {
 	} {
 		*p = h.newPerson(t)
 	}
+	if _, err := h.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	earlier := tombstone.New(tombstone.Entry{Tenant: d.tenant, Kind: tombstone.Closed, Of: id.NewSubject(), Effects: "measure=Objected"})
+	if err := h.deps.Register.Add(earlier); err != nil { // so that the backup holds a mark
+		t.Fatal(err)
+	}
+	if _, err := h.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	mainDB.Close()
 	keysDB.Close()
 	d.oldMain, d.oldKeys = e.copy(t, d.main), e.copy(t, d.keys)
@@ -366,5 +376,137 @@ func forgetDecisions(t *testing.T, h *house) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// watched counts what is read of a register.
+type watched struct {
+	*tombstone.Register
+	read int
+}
+
+func (w *watched) Since(m tombstone.Mark, fn func(tombstone.Entry) error) (tombstone.Mark, error) {
+	return w.Register.Since(m, func(e tombstone.Entry) error { w.read++; return fn(e) })
+}
+
+// What both databases know is not read again; what a restored one does not know is.
+func TestAStartReadsOfTheRegisterOnlyWhatADatabaseMayNotKnow(t *testing.T) {
+	for name, e := range engines {
+		t.Run(name, func(t *testing.T) {
+			d := decidedSince(t, e)
+			start := func(main, keys string, path string) (int, *rights.Settled) {
+				t.Helper()
+				w := &watched{Register: openRegister(t, path)}
+				h := houseOver(t, d.tenant, openDB(t, main), openDB(t, keys), w)
+				h.clk.Advance(48 * time.Hour)
+				s, err := h.Settle(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return w.read, s
+			}
+			path := d.registerCopy(t)
+			all := openRegister(t, path).Len()
+			main, keys := e.copy(t, d.main), e.copy(t, d.keys)
+			if n, s := start(main, keys, path); n != all-1 || s.Again() {
+				t.Errorf("after the entry that the backup knows it reads %d of %d, and did %+v", n, all, s)
+			}
+			if n, s := start(main, keys, path); n != 0 || s.Again() {
+				t.Errorf("with nothing new it reads %d of %d, and did %+v", n, all, s)
+			}
+			// One of the two is restored.
+			if n, s := start(e.copy(t, d.oldMain), keys, path); n != all-1 || s.Closed != 5 || s.Main != 1 {
+				t.Errorf("for a restored main database it reads %d of %d, and did %+v", n, all, s)
+			}
+			if n, s := start(main, e.copy(t, d.oldKeys), path); n != all-1 || s.Vault != 1 {
+				t.Errorf("for a restored vault it reads %d of %d, and did %+v", n, all, s)
+			}
+			// A register that was made anew knows no mark.
+			if n, s := start(main, keys, filepath.Join(t.TempDir(), "new")); n == 0 || s.Recovered == 0 {
+				t.Errorf("with another register it reads %d, and did %+v", n, s)
+			}
+		})
+	}
+}
+
+// Two servers over one database, each with its own file and one shared copy.
+func TestASecondServerKnowsWhatTheFirstEnteredWithoutANewStart(t *testing.T) {
+	for name, e := range engines {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			shared := filepath.Join(dir, "shared")
+			both := func(own string) *tombstone.Register {
+				r, err := tombstone.Open([]byte("register key"), filepath.Join(dir, own), shared)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { r.Close() })
+				return r
+			}
+			db, keys, tenant := openDB(t, e.url(t)), openDB(t, e.url(t)), id.NewTenant()
+			one, two := both("one"), both("two")
+			first, second := houseOver(t, tenant, db, keys, one), houseOver(t, tenant, db, keys, two)
+			p, other := first.newPerson(t), first.newPerson(t)
+			q := first.submit(t, rights.Request{Type: rights.Erasure, Who: byMail(p)})
+			if q := first.work(t, q); q.State != rights.Verified {
+				t.Fatalf("the erasure is %s", q.State)
+			}
+			if err := first.consent.Object(t.Context(), tenant, other.subject, []string{"sales"}); err != nil {
+				t.Fatal(err)
+			}
+			if two.Len() != 0 {
+				t.Fatal("the second server knows it already: the test would prove nothing")
+			}
+			if s, err := second.CatchUp(t.Context()); err != nil || s.Again() {
+				t.Errorf("it did %+v, %v", s, err)
+			}
+			if two.Len() != one.Len() || two.Len() < 2 {
+				t.Errorf("the first knows %d entries, the second %d", one.Len(), two.Len())
+			}
+			alone, err := tombstone.Open([]byte("register key"), filepath.Join(dir, "two"))
+			if err != nil || alone.Len() != one.Len() {
+				t.Errorf("the second server's own file holds %d entries, %v", alone.Len(), err)
+			}
+			alone.Close()
+		})
+	}
+}
+
+// A database that is behind takes over while the server runs.
+func TestADatabaseThatIsReplacedByAnOlderOneUnderTheServerIsNoticed(t *testing.T) {
+	e := engines["sqlite"]
+	d := decidedSince(t, e)
+	// The register that the server knows of ends before the decisions; those come in from another.
+	path := d.registerCopy(t)
+	h := houseOver(t, d.tenant, openDB(t, e.copy(t, d.oldMain)), openDB(t, e.copy(t, d.oldKeys)), openRegister(t, path))
+	h.clk.Advance(48 * time.Hour)
+	if h.allows(t, d.withdrew.subject, "predict") != true {
+		t.Fatal("the older database knows what was decided: the test would prove nothing")
+	}
+	if s, err := h.CatchUp(t.Context()); err != nil || !s.Again() {
+		t.Fatalf("it did %+v, %v", s, err)
+	}
+	d.inForce(t, h)
+	if s, err := h.CatchUp(t.Context()); err != nil || s.Again() {
+		t.Errorf("done twice it did %+v, %v", s, err)
+	}
+}
+
+// What is being carried out is left to whoever does it.
+func TestCatchingUpLeavesAnErasureToWhoCarriesItOut(t *testing.T) {
+	h := houseOver(t, id.NewTenant(), openDB(t, engines["sqlite"].url(t)), openDB(t, engines["sqlite"].url(t)), openRegister(t, filepath.Join(t.TempDir(), "r")))
+	p := h.newPerson(t)
+	q := h.submit(t, rights.Request{Type: rights.Erasure, Who: byMail(p)})
+	if err := h.deps.Register.Add(tombstone.New(tombstone.Entry{At: h.clk.Now(), Tenant: h.t, Request: q.ID, Subjects: []id.Subject{p.subject}})); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := h.CatchUp(t.Context()); err != nil || s.Again() || h.held(t, p.subject) == 0 {
+		t.Fatalf("it did %+v, %v", s, err)
+	}
+	if q := h.work(t, q); q.State != rights.Verified {
+		t.Fatalf("the erasure is %s", q.State)
+	}
+	if s, err := h.CatchUp(t.Context()); err != nil || h.held(t, p.subject) != 0 {
+		t.Errorf("it did %+v, %v", s, err)
 	}
 }

@@ -24,6 +24,12 @@ type Register interface {
 	Has(entry uuid.UUID) bool
 	// Each calls fn for every entry, oldest first.
 	Each(fn func(tombstone.Entry) error) error
+	// Since is Each for what comes after a mark that Covers knows, and returns the mark of the end.
+	Since(m tombstone.Mark, fn func(tombstone.Entry) error) (tombstone.Mark, error)
+	Covers(m tombstone.Mark) (bool, error)
+	Mark() tombstone.Mark
+	// Sync reads what other processes added.
+	Sync() error
 }
 
 // rememberNames keeps what the person's identifiers leave behind, for the register. Call it before
@@ -89,7 +95,7 @@ func (r *Room) noteErasure(ctx context.Context, tx *store.Tx, e *tombstone.Entry
 
 // Settled says what Settle did.
 type Settled struct {
-	Known     int              `json:"known"`              // entries of the register
+	Known     int              `json:"known"`              // erasures in the register, of those that were looked at
 	Recovered int              `json:"recovered"`          // entries that the register lacked and a database had
 	Vault     int              `json:"applied_to_keys"`    // entries that the vault did not know
 	Main      int              `json:"applied_to_data"`    // entries that the main database did not know
@@ -125,39 +131,96 @@ func (s *Settled) Again() bool {
 //   - An entry of the organisation's ledger says what was applied again.
 //
 // It fails rather than leaves anything behind; then nothing may be served.
-func (r *Room) Settle(ctx context.Context) (*Settled, error) {
+//
+// Both databases note up to where in the register they know everything. What comes before that place is
+// not read again, so that a start takes no longer for it. A restored database has the note of its own
+// time; where one has none that the register knows, all of it is read.
+func (r *Room) Settle(ctx context.Context) (*Settled, error) { return r.settle(ctx, false) }
+
+// CatchUp reads what other servers entered in the register, and applies what the databases do not know:
+// that they were replaced by older ones while this process runs, as when a copy that is behind takes over.
+// What is being carried out at this moment is left to whoever carries it out. It is quick when there is
+// nothing new; call it often, and before data is taken in that may be of somebody who was erased.
+func (r *Room) CatchUp(ctx context.Context) (*Settled, error) {
+	if r.Register == nil {
+		return &Settled{}, nil
+	}
+	if err := r.Register.Sync(); err != nil {
+		return nil, err
+	}
+	return r.settle(ctx, true)
+}
+
+// settle is Settle; live says that requests are carried out meanwhile.
+func (r *Room) settle(ctx context.Context, live bool) (*Settled, error) {
 	out := &Settled{Ledger: map[string]int64{}}
 	if r.Register == nil {
 		return out, nil
 	}
-	inVault, inMain, err := r.recoverRegister(ctx, out)
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	m, since, err := r.settledUpTo(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.recoverDecisions(ctx, inMain, out); err != nil {
+	if live && m == r.Register.Mark() {
+		return out, nil
+	}
+	var inVault, inMain map[uuid.UUID]bool // nil: to be asked for each entry
+	if m.Code == "" {
+		if inVault, inMain, err = r.recoverRegister(ctx, out); err != nil {
+			return nil, err
+		}
+	} else if err := r.recoverSince(ctx, since, out); err != nil {
 		return nil, err
 	}
-	if err := r.keepRecorded(ctx); err != nil {
+	if !live {
+		if err := r.recoverDecisions(ctx, inMain, out); err != nil {
+			return nil, err
+		}
+		if err := r.keepRecorded(ctx, m.Code == ""); err != nil {
+			return nil, err
+		}
+	}
+	var list []tombstone.Entry
+	end, err := r.Register.Since(m, func(e tombstone.Entry) error {
+		if e.Kind == tombstone.Erased && inVault[e.ID] && inMain[e.ID] {
+			out.Known++
+			return nil
+		}
+		list = append(list, e)
+		return nil
+	})
+	if err != nil {
 		return nil, err
+	}
+	if inMain == nil {
+		if inVault, inMain, err = r.knowEach(ctx, list); err != nil {
+			return nil, err
+		}
 	}
 	late, decisions := map[id.Tenant][]tombstone.Entry{}, map[id.Tenant][]tombstone.Entry{}
 	var order []id.Tenant
-	err = r.Register.Each(func(e tombstone.Entry) error {
+	for _, e := range list {
+		if e.Kind == tombstone.Erased && live && !(inVault[e.ID] && inMain[e.ID]) {
+			if _, open, err := r.openRequest(ctx, e.Tenant, e.Request); err != nil {
+				return nil, err
+			} else if open {
+				end = m // looked at again when it is carried out
+				continue
+			}
+		}
 		if late[e.Tenant] == nil && decisions[e.Tenant] == nil {
 			order = append(order, e.Tenant)
 		}
 		switch {
 		case e.Kind != tombstone.Erased:
 			decisions[e.Tenant] = append(decisions[e.Tenant], e)
-			return nil
+			continue
 		case !inVault[e.ID] || !inMain[e.ID]:
 			late[e.Tenant] = append(late[e.Tenant], e)
 		}
 		out.Known++
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	for _, t := range order {
 		if len(late[t]) > 0 {
@@ -169,7 +232,10 @@ func (r *Room) Settle(ctx context.Context) (*Settled, error) {
 			return nil, fmt.Errorf("apply decisions again: %w", err)
 		}
 	}
-	return out, nil
+	if end == m || end.Code == "" {
+		return out, nil
+	}
+	return out, r.noteSettled(ctx, end, m)
 }
 
 // recoverRegister enters in the register what only a database knows, and returns what each knows.

@@ -49,6 +49,10 @@ type Keys interface {
 	NoteErasure(ctx context.Context, t id.Tenant, entry uuid.UUID, body []byte) error
 	// Erasures calls fn for every entry that was; fn must not use the keys.
 	Erasures(ctx context.Context, fn func(entry uuid.UUID, body []byte) error) error
+	KnowsErasure(ctx context.Context, t id.Tenant, entry uuid.UUID) (bool, error)
+	// RegisterMarks and SetRegisterMark keep up to where the register was applied to the keys.
+	RegisterMarks(ctx context.Context) (map[string]int64, error)
+	SetRegisterMark(ctx context.Context, code string, place int64, instead string) error
 	OpenTenant(ctx context.Context, t id.Tenant, aad, sealed []byte) ([]byte, error)
 }
 
@@ -240,6 +244,8 @@ type Deps struct {
 type Room struct {
 	Deps
 	wake chan struct{} // holds at most one token: there is new work
+
+	settling sync.Mutex // held while the register is applied
 
 	mu      sync.Mutex    // guards changed
 	changed chan struct{} // closed and replaced when a request moved on

@@ -15,10 +15,12 @@ import (
 
 // withoutTenant are the tables that belong to no tenant, and why.
 var withoutTenant = map[string]string{
-	"vault_root":       "proves that the root key belongs to the vault",
-	"worker_partition": "a partition of the log carries events of every tenant",
-	"worker_incident":  "what went wrong with a partition",
-	"staff_session":    "exists before anybody has signed in",
+	"vault_root":           "proves that the root key belongs to the vault",
+	"worker_partition":     "a partition of the log carries events of every tenant",
+	"worker_incident":      "what went wrong with a partition",
+	"rights_register_mark": "the register of erasures is the installation's",
+	"register_mark":        "the register of erasures is the installation's",
+	"staff_session":        "exists before anybody has signed in",
 }
 
 // acrossTenants are the queries of system scope that rightly look at every tenant's rows, word for

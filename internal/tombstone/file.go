@@ -106,10 +106,42 @@ func (f *file) begin(size int64) (fresh bool, err error) {
 
 // each calls fn for every entry.
 func (f *file) each(fn func(Entry) error) error {
+	return f.since(Mark{Place: int64(len(headline))}, fn)
+}
+
+// covers tells whether the line that ends at the mark's place is good and has its code.
+func (f *file) covers(m Mark) (bool, error) {
+	begin := int64(len(headline))
+	if m.Code == "" || m.Place <= begin || m.Place > f.end {
+		return false, nil
+	}
+	for size := int64(1 << 12); ; size *= 4 {
+		from := max(begin, m.Place-size)
+		part := make([]byte, m.Place-from)
+		if _, err := f.file.ReadAt(part, from); err != nil {
+			return false, f.unavailable(err, "read")
+		}
+		if part[len(part)-1] != '\n' {
+			return false, nil
+		}
+		at := bytes.LastIndexByte(part[:len(part)-1], '\n') + 1
+		if at == 0 && from > begin {
+			continue // the line is longer
+		}
+		var l line
+		if err := json.Unmarshal(part[at:], &l); err != nil {
+			return false, nil
+		}
+		return l.Code == m.Code && hmac.Equal([]byte(l.Code), []byte(f.code(l.Prev, l.Entry))), nil
+	}
+}
+
+// since calls fn for every entry after a mark that the file has.
+func (f *file) since(m Mark, fn func(Entry) error) error {
 	prev := f.last
 	defer func() { f.last = prev }()
-	f.last = ""
-	return f.read(int64(len(headline)), f.end, func(_ []byte, e Entry, code string) error {
+	f.last = m.Code
+	return f.read(m.Place, f.end, func(_ []byte, e Entry, code string) error {
 		f.last = code
 		return fn(e)
 	})

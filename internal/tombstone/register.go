@@ -250,6 +250,41 @@ func Examine(key []byte, path string) (x Examined, err error) {
 	return x, errors.Join(err, f.file.Close())
 }
 
+// Mark is a place in the first file of a register, by how far it is from the beginning and by the code of
+// the line that ends there. The code follows from all lines before, so that a mark belongs to what was
+// written and not to a file: one that was put in its place has it if and only if it begins the same.
+type Mark struct {
+	Place int64
+	Code  string // empty: the beginning
+}
+
+// Mark returns the end of what was read and written so far.
+func (r *Register) Mark() Mark {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Mark{r.files[0].end, r.files[0].last}
+}
+
+// Covers tells whether the first file has the mark. The beginning is no mark.
+func (r *Register) Covers(m Mark) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files[0].covers(m)
+}
+
+// Since is Each for the entries after a mark that the file has, and returns the mark of its end. The zero
+// mark is the beginning.
+func (r *Register) Since(m Mark, fn func(Entry) error) (Mark, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.files[0]
+	if m.Code == "" {
+		m.Place = int64(len(headline))
+	}
+	end := Mark{f.end, f.last}
+	return end, f.since(m, fn)
+}
+
 // Close closes the files.
 func (r *Register) Close() error {
 	r.mu.Lock()

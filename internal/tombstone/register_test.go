@@ -398,3 +398,90 @@ func TestAnExaminationCountsWhatCannotBeReadAndChangesNothing(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+func TestAMarkBelongsToWhatWasWrittenAndNotToAFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "register")
+	r := open(t, path)
+	if ok, err := r.Covers(r.Mark()); err != nil || ok {
+		t.Errorf("the beginning is a mark: %v, %v", ok, err)
+	}
+	add(t, r, entry(1), closing(2))
+	m := r.Mark()
+	long := entry(3)
+	for n := range 2000 {
+		long.Subjects = append(long.Subjects, id.Subject{3, byte(n), byte(n >> 8)})
+	}
+	add(t, r, tombstone.New(long))
+	far := r.Mark()
+	add(t, r, entry(4))
+	for name, c := range map[string]struct {
+		m    tombstone.Mark
+		ok   bool
+		rest []byte
+	}{
+		"of before":          {m, true, []byte{3, 4}},
+		"after a long line":  {far, true, []byte{4}},
+		"the end":            {r.Mark(), true, nil},
+		"within a line":      {tombstone.Mark{Place: m.Place + 7, Code: m.Code}, false, nil},
+		"with another code":  {tombstone.Mark{Place: m.Place, Code: far.Code}, false, nil},
+		"after the end":      {tombstone.Mark{Place: 1 << 40, Code: m.Code}, false, nil},
+		"before the entries": {tombstone.Mark{Place: 3, Code: m.Code}, false, nil},
+	} {
+		ok, err := r.Covers(c.m)
+		if err != nil || ok != c.ok {
+			t.Errorf("%s: covered is %v, %v", name, ok, err)
+		}
+		if !ok {
+			continue
+		}
+		var rest []byte
+		end, err := r.Since(c.m, func(e tombstone.Entry) error { rest = append(rest, e.Request[0]); return nil })
+		if err != nil || !slices.Equal(rest, c.rest) || end != r.Mark() {
+			t.Errorf("%s: there are %v up to %v, %v", name, rest, end, err)
+		}
+	}
+	copied := open(t, filepath.Join(dir, "copy"), path) // it begins the same
+	if ok, err := copied.Covers(far); err != nil || !ok {
+		t.Errorf("a copy does not have the mark: %v, %v", ok, err)
+	}
+	other := open(t, filepath.Join(dir, "other"))
+	add(t, other, entry(7), closing(2), tombstone.New(long))
+	if ok, err := other.Covers(far); err != nil || ok {
+		t.Errorf("a register that began otherwise has the mark: %v, %v", ok, err)
+	}
+}
+
+// BenchmarkOpen says how long the files of a register with a million entries take to be read.
+func BenchmarkOpen(b *testing.B) {
+	const many, part = 1_000_000, 10_000
+	path := filepath.Join(b.TempDir(), "register")
+	r, err := tombstone.Open(key, path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range many / part {
+		list := make([]tombstone.Entry, part)
+		for i := range list {
+			list[i] = tombstone.New(tombstone.Entry{
+				At: time.Now(), Tenant: id.Tenant{1}, Request: uuid.New(), Subjects: []id.Subject{id.NewSubject()}, Keys: []id.Subject{id.NewSubject()},
+				Names: []tombstone.Name{{Kind: "cookie", Digest: bytes.Repeat([]byte{7}, 32)}},
+			})
+		}
+		if err := r.Add(list...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		r, err := tombstone.Open(key, path)
+		if err != nil || r.Len() != many {
+			b.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
