@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"probity/internal/fail"
 	"probity/internal/id"
 	"probity/internal/rights"
+	"probity/internal/store"
 )
 
 // ledgers is a database of the organisation: an order of the person's alone, one that they share, and a
@@ -89,5 +91,96 @@ func TestThePlanNamesRowsOfOthersAndWhatCannotBeMaskedAndStaffDecide(t *testing.
 	}
 	if books.erased == 0 {
 		t.Error("nothing was erased in the database")
+	}
+}
+
+// archives is a database in which nothing can restrict the use of rows but somebody's hand.
+type archives struct {
+	ledgers
+	restricted, lifted int
+}
+
+func (a *archives) Restrict(_ context.Context, _ id.Tenant, _ []datamap.Identity, how datamap.Restriction) (*datamap.Restricted, error) {
+	switch {
+	case how.Lift:
+		a.lifted++
+	case !how.DryRun:
+		a.restricted++
+	}
+	return &datamap.Restricted{
+		Rows:     []datamap.RestrictedRows{{Collection: "ledgers:orders", Column: "blocked", Rows: 2}},
+		Tasks:    []datamap.RestrictTask{{Collection: "ledgers:archive", Rows: 1, Why: "the dataset names no column for it"}},
+		Verified: !how.DryRun,
+	}, nil
+}
+
+func TestStaffSayWhatTheyRestrictedByHandAndTheRequestGoesOn(t *testing.T) {
+	o := newOffice(t)
+	books := &archives{}
+	o.rights.Databases = books
+	q := o.asked(rights.Restriction, rights.Who{EmailAddresses: []string{"mary@example.org"}}, 0)
+	at := "/console/requests/" + q.ID.String()
+	work := func() {
+		t.Helper()
+		if _, err := o.rights.Work(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work()
+	waits := o.see(at, http.StatusOK)
+	for _, want := range []string{"Restricted in other databases", "2 rows by blocked", "1 rows by hand: the dataset names no column for it", at + "/by-hand"} {
+		if !strings.Contains(waits, want) {
+			t.Errorf("the page lacks %q:\n%s", want, waits)
+		}
+	}
+	if r := o.send(at+"/by-hand", url.Values{"collection": {"ledgers:archive"}}); r.StatusCode != http.StatusBadRequest || !strings.Contains(text(t, r), `id="f-reason-faults"`) {
+		t.Errorf("done without a word: %d", r.StatusCode)
+	}
+	o.clk.Advance(time.Hour)
+	page := o.went(at+"/by-hand", url.Values{"collection": {"ledgers:archive"}, "reason": {"Moved to the locked shelf."}})
+	if strings.Contains(page, at+"/by-hand") {
+		t.Error("it is asked for twice")
+	}
+	work()
+	done := o.see(at, http.StatusOK)
+	for _, want := range []string{"Somebody did it by hand", "Moved to the locked shelf", "by hand, done"} {
+		if !strings.Contains(done, want) {
+			t.Errorf("the finished restriction lacks %q:\n%s", want, done)
+		}
+	}
+	if q, err := o.rights.Get(t.Context(), q.Tenant, q.ID); err != nil || q.State != rights.Verified || books.restricted == 0 || books.lifted != 0 {
+		t.Errorf("it is %s, %v", q.State, err)
+	}
+}
+
+// stuck is a store out of order.
+type stuck struct{ rights.Store }
+
+func (stuck) Erase(context.Context, *store.Tx, []id.Subject) ([]rights.Count, error) {
+	return nil, errors.New("out of order")
+}
+
+func TestAFailedRequestIsTriedAgainFromTheDesk(t *testing.T) {
+	o := newOffice(t)
+	stores := o.rights.Stores
+	o.rights.Stores = []rights.Store{stuck{stores[0]}, stores[1], stores[2]}
+	q := o.asked(rights.Erasure, rights.Who{Subjects: []id.Subject{o.choose(nil, "measure").Subject}}, 0)
+	at := "/console/requests/" + q.ID.String()
+	for range 8 {
+		if _, err := o.rights.Work(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.clk.Advance(time.Hour)
+	}
+	if page := o.see(at, http.StatusOK); !strings.Contains(page, at+"/steps/retry") {
+		t.Fatalf("the failed request can't be tried again:\n%s", page)
+	}
+	o.rights.Stores = stores
+	o.went(at+"/steps/retry", nil)
+	if _, err := o.rights.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if page := o.see(at, http.StatusOK); !strings.Contains(page, "It was tried again") || strings.Contains(page, at+"/steps/retry") {
+		t.Errorf("it was not done:\n%s", page)
 	}
 }
