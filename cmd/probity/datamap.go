@@ -87,9 +87,9 @@ func envName(key string) string {
 	}, strings.ToUpper(key))
 }
 
-// limitMemory makes the collector of garbage work harder before the process has 80 MB: rows are
-// streamed, and what is left behind them must not grow with the table.
-func limitMemory() { debug.SetMemoryLimit(80 << 20) }
+// limitMemory makes the collector of garbage work harder before the process has 100 MB, of which the
+// program itself takes a third: rows are streamed, and what is left behind them must not grow with the table.
+func limitMemory() { debug.SetMemoryLimit(56 << 20) }
 
 type datamapAccess struct {
 	datamapFlags

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"probity/internal/fail"
 )
@@ -205,18 +206,30 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 		Shared
 		over bool // a later way shows the row whole
 	}
-	shared := map[*Collection]map[string]int{}
+	shared := map[*Collection]map[digest]int32{}
 	var list []held
+	lists := map[string][]string{} // of what is withheld: few, for very many rows
 	report := func(c *Collection, f found, withheld map[*Field]bool) {
-		s := held{Shared: Shared{Collection: c.String(), Key: keyOf(c, f.row, withheld), Owners: len(f.own), Withheld: sortedNames(withheld)}}
-		if shared[c] == nil {
-			shared[c] = map[string]int{}
+		names := sortedNames(withheld)
+		if k := strings.Join(names, "\x00"); lists[k] != nil {
+			names = lists[k]
+		} else {
+			lists[k] = names
 		}
-		if i, ok := shared[c][f.id]; ok {
+		s := held{Shared: Shared{Collection: c.String(), Key: keyOf(c, f.row, withheld), Owners: len(f.own), Withheld: names}}
+		if w.once[c] {
+			list = append(list, s)
+			return
+		}
+		if shared[c] == nil {
+			shared[c] = map[digest]int32{}
+		}
+		id := digestOf(f.id)
+		if i, ok := shared[c][id]; ok {
 			list[i] = s
 			return
 		}
-		shared[c][f.id] = len(list)
+		shared[c][id] = int32(len(list))
 		list = append(list, s)
 	}
 	err = w.walk(ctx, func(c *Collection, f found) error {
@@ -233,7 +246,7 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 				others := len(f.own) > 1 || f.status == accessed && len(f.own) > 0
 				if others || len(withheld) > 0 {
 					report(c, f, withheld)
-				} else if i, ok := shared[c][f.id]; ok {
+				} else if i, ok := shared[c][digestOf(f.id)]; ok {
 					list[i].over = true
 				}
 			}
@@ -255,10 +268,13 @@ func Access(ctx context.Context, req *Request) (*Found, error) {
 		out.Close()
 		return nil, err
 	}
-	for _, h := range list {
-		if !h.over {
-			out.Shared = append(out.Shared, h.Shared)
-		}
+	left := slices.DeleteFunc(list, func(h held) bool { return h.over })
+	list, shared, lists = nil, nil, nil // they are large
+	if len(left) > 0 {
+		out.Shared = make([]Shared, len(left))
+	}
+	for i, h := range left {
+		out.Shared[i] = h.Shared
 	}
 	reach := w.g.reachable(req.kinds())
 	for _, c := range w.g.collections {

@@ -115,7 +115,7 @@ type eraser struct {
 	hits    map[*Collection]*hits
 	named   map[string]bool   // what is in Unmaskable and Substituted already
 	usual   map[*Field]string // the strategy that the field's column accepted before
-	skipped map[*Collection]map[digest]int
+	skipped map[*Collection]map[digest]int32
 	byID    map[*Collection]map[digest]int32    // the number of a hit, by the id that the row had at first; filled when rows go
 	moved   map[*Collection]map[string][]string // the first ids of the rows that a cut made what this id says
 	savings int
@@ -188,7 +188,7 @@ func newEraser(w *walker, e *Erasure, out *Erased) *eraser {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return &eraser{walker: w, e: e, m: &masker{key: key}, out: out, scratch: &scratch{}, hits: map[*Collection]*hits{}, named: map[string]bool{}, usual: map[*Field]string{},
-		skipped: map[*Collection]map[digest]int{}, byID: map[*Collection]map[digest]int32{}, moved: map[*Collection]map[string][]string{}}
+		skipped: map[*Collection]map[digest]int32{}, byID: map[*Collection]map[digest]int32{}, moved: map[*Collection]map[string][]string{}}
 }
 
 // nothing clears what was counted: the stores roll back.
@@ -235,14 +235,14 @@ func (x *eraser) plan(ctx context.Context) error {
 			return
 		}
 		if x.skipped[c] == nil {
-			x.skipped[c] = map[digest]int{}
+			x.skipped[c] = map[digest]int32{}
 		}
 		id := digestOf(f.id)
 		if i, ok := x.skipped[c][id]; ok {
 			x.out.Skipped[i] = s
 			return
 		}
-		x.skipped[c][id] = len(x.out.Skipped)
+		x.skipped[c][id] = int32(len(x.out.Skipped))
 		x.out.Skipped = append(x.out.Skipped, s)
 	}
 	return x.walk(ctx, func(c *Collection, f found) error {

@@ -334,7 +334,7 @@ func sameNumber(a, b string) bool {
 
 // plan walks to all rows and notes which hold an old value.
 func (x *rectifier) plan(ctx context.Context) error {
-	skipped := map[*Collection]map[digest]int{}
+	skipped := map[*Collection]map[digest]int32{}
 	return x.walk(ctx, func(c *Collection, f found) error {
 		if f.status == public {
 			return nil
@@ -372,12 +372,12 @@ func (x *rectifier) plan(ctx context.Context) error {
 			s := Shared{Collection: c.String(), Key: keyOf(c, h.row, h.withheld), Owners: len(f.own)}
 			id := digestOf(f.id)
 			if skipped[c] == nil {
-				skipped[c] = map[digest]int{}
+				skipped[c] = map[digest]int32{}
 			}
 			if i, ok := skipped[c][id]; ok {
 				x.out.Skipped[i] = s
 			} else {
-				skipped[c][id] = len(x.out.Skipped)
+				skipped[c][id] = int32(len(x.out.Skipped))
 				x.out.Skipped = append(x.out.Skipped, s)
 			}
 		}
