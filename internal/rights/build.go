@@ -83,12 +83,13 @@ type manifestFile struct {
 // builder writes one package.
 type builder struct {
 	packageInput
-	words words
-	out   bytes.Buffer
-	zip   *zip.Writer
-	m     manifest
-	mask  *strangers
-	shown []shownSection
+	words  words
+	titles labels // of purposes
+	out    bytes.Buffer
+	zip    *zip.Writer
+	m      manifest
+	mask   *strangers
+	shown  []shownSection
 }
 
 // buildPackage makes the ZIP: one JSON file for each section and a CSV file where the section is a
@@ -104,6 +105,12 @@ func buildPackage(in packageInput) ([]byte, int, error) {
 		return nil, 0, err
 	}
 	b.mask.meet(in.Sections)
+	b.titles = labels{}
+	for _, p := range in.Controller.Purposes {
+		if text, ok := b.purposeText(p); ok {
+			b.titles[p.ID] = text.Title
+		}
+	}
 	b.m = manifest{
 		Format: "probity/package/v2", Request: in.Request, Type: in.Type, Article: articles[in.Type], Organisation: in.Controller.Name,
 		Language: b.Language, Received: stamp(in.Received), Created: stamp(in.Made), Copy: len(in.Before) + 1,
@@ -194,11 +201,11 @@ func (b *builder) section(s *Section) error {
 				}
 				shown.Files = append(shown.Files, f.Path)
 			}
-			own := labelsOf(b.Language)
+			own, purposes := labelsOf(b.Language), b.titles
 			if s.Rows {
-				own = nil // a column of the organisation's database is called as it is
+				own, purposes = nil, nil // a column of the organisation's database is called as it is
 			}
-			if shown.Tree, err = readTree(data, b.words, own); err != nil {
+			if shown.Tree, err = readTree(data, b.words, own, purposes); err != nil {
 				return err
 			}
 		}

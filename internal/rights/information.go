@@ -140,11 +140,8 @@ func (b *builder) purpose(p Purpose, chosen []choiceOf, held []collected) inform
 	one := informedPurpose{
 		ID: p.ID, Title: p.ID, Description: w.text("untold.language"), Basis: p.Basis, Ground: w["basis."+p.Basis], Choices: chosen, Collected: held,
 	}
-	for _, tag := range slices.Sorted(maps.Keys(p.Texts)) { // the language itself before its regions
-		if baseOf(tag) == b.Language && p.Texts[tag].Title != "" {
-			one.Title, one.Description = p.Texts[tag].Title, p.Texts[tag].Description
-			break
-		}
+	if text, ok := b.purposeText(p); ok {
+		one.Title, one.Description = text.Title, text.Description
 	}
 	for _, c := range chosen {
 		one.Said = append(one.Said, strings.TrimSuffix(w.say(c.Status)+", "+w.inWords(c.Since), ", "))
@@ -157,6 +154,16 @@ func (b *builder) purpose(p Purpose, chosen []choiceOf, held []collected) inform
 		one.Said = append(one.Said, strings.TrimSpace(said))
 	}
 	return one
+}
+
+// purposeText returns how the organisation calls a purpose in the language of the page, if it does.
+func (b *builder) purposeText(p Purpose) (PurposeText, bool) {
+	for _, tag := range slices.Sorted(maps.Keys(p.Texts)) { // the language itself before its regions
+		if baseOf(tag) == b.Language && p.Texts[tag].Title != "" {
+			return p.Texts[tag], true
+		}
+	}
+	return PurposeText{}, false
 }
 
 // complaint tells where the person can complain.

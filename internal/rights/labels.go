@@ -34,12 +34,15 @@ func (l labels) name(raw string) named {
 }
 
 // othersOwn are parts whose own parts are named by the organisation, or after things: they have no labels.
-var othersOwn = []string{"attributes", "about_you", "purposes", "achieved", "features"}
+var othersOwn = []string{"attributes", "about_you", "achieved", "features"}
 
 // below returns the reader of what stands in a part.
 func (r treeReader) below(part string) treeReader {
-	if slices.Contains(othersOwn, part) {
-		r.labels = nil
+	switch {
+	case part == "purposes":
+		r.labels = r.purposes
+	case slices.Contains(othersOwn, part):
+		r.labels, r.purposes = nil, nil
 	}
 	return r
 }

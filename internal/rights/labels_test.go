@@ -39,7 +39,7 @@ func TestEveryPartOfOurRecordsHasALabel(t *testing.T) {
 }
 
 func TestLabelsStandBesideTheNamesAndOnlyWhereTheyAreOurs(t *testing.T) {
-	got, err := readTree([]byte(`[{"first_page": "a", "attributes": {"status": "b"}, "order_no": "c"}, {"status": "d", "subject": "e", "device": "f"}]`), allWords()["de"], labelsOf("de"))
+	got, err := readTree([]byte(`[{"first_page": "a", "attributes": {"status": "b"}, "order_no": "c"}, {"status": "d", "subject": "e", "device": "f"}]`), allWords()["de"], labelsOf("de"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +56,23 @@ func TestLabelsStandBesideTheNamesAndOnlyWhereTheyAreOurs(t *testing.T) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 	// Two parts of one label are two columns.
-	got, err = readTree([]byte(`[{"subject": "e", "device": "f"}, {"device": "g"}]`), allWords()["de"], labelsOf("de"))
+	got, err = readTree([]byte(`[{"subject": "e", "device": "f"}, {"device": "g"}]`), allWords()["de"], labelsOf("de"), nil)
 	if err != nil || len(got.Head) != 2 || !slices.Equal(got.Rows[1], []string{"", "g"}) {
 		t.Errorf("the table is %+v, %v", got, err)
+	}
+}
+
+func TestPurposesAreCalledByTheirTitles(t *testing.T) {
+	got, err := readTree([]byte(`{"purpose": "sales", "what": "sales", "purposes": {"sales": "ConsentGiven", "own": "x"}, "attributes": {"purpose": "sales"}}`),
+		allWords()["de"], labelsOf("de"), labels{"sales": "Beratung"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := got.Fields
+	if f[0].Tree.Text != "Beratung (sales)" || f[1].Tree.Text != "sales" || f[3].Tree.Fields[0].Tree.Text != "sales" {
+		t.Errorf("the texts are %q, %q, %q", f[0].Tree.Text, f[1].Tree.Text, f[3].Tree.Fields[0].Tree.Text)
+	}
+	if in := f[2].Tree.Fields; in[0].named != (named{"Beratung", "sales"}) || in[1].named != (named{"own", ""}) {
+		t.Errorf("the purposes are %+v", in)
 	}
 }

@@ -34,14 +34,15 @@ const (
 // words of a language.
 type treeReader struct {
 	words
-	labels labels
+	labels   labels
+	purposes labels // titles of purposes by their ids, which stand in our own records
 }
 
 // readTree reads JSON that this program wrote.
-func readTree(text []byte, w words, l labels) (*tree, error) {
+func readTree(text []byte, w words, l, purposes labels) (*tree, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	return treeReader{w, l}.readValue(d)
+	return treeReader{w, l, purposes}.readValue(d)
 }
 
 func (r treeReader) readValue(d *json.Decoder) (*tree, error) {
@@ -78,6 +79,9 @@ func (r treeReader) readFields(d *json.Decoder) (*tree, error) {
 		child, err := r.below(fmt.Sprint(name)).readValue(d)
 		if err != nil {
 			return nil, err
+		}
+		if title, ok := r.purposes[child.Text]; ok && name == "purpose" {
+			child.Text = title + " (" + child.Text + ")"
 		}
 		if child.Kind != "empty" {
 			t.Fields = append(t.Fields, field{r.labels.name(fmt.Sprint(name)), child})

@@ -24,7 +24,7 @@ func TestTree(t *testing.T) {
 		{"a list of texts", `["a","b"]`, "list"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := readTree([]byte(c.json), allWords()["en"], nil)
+			got, err := readTree([]byte(c.json), allWords()["en"], nil, nil)
 			if err != nil || got.Kind != c.kind {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -33,7 +33,7 @@ func TestTree(t *testing.T) {
 }
 
 func TestTreeKeepsTheOrderAndSpeaksPlainly(t *testing.T) {
-	got, err := readTree([]byte(`{"z_first":"ConsentGiven","a_second":"2026-11-22T02:45:21.855Z","yes":true,"number":12345678901234567890}`), allWords()["en"], nil)
+	got, err := readTree([]byte(`{"z_first":"ConsentGiven","a_second":"2026-11-22T02:45:21.855Z","yes":true,"number":12345678901234567890}`), allWords()["en"], nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLongListsAreCutOnThePageOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readTree(text, allWords()["en"], labelsOf("en"))
+	got, err := readTree(text, allWords()["en"], labelsOf("en"), nil)
 	if err != nil || len(got.Items) != maxShown || got.More != 7 {
 		t.Errorf("%d items and %d more, %v", len(got.Items), got.More, err)
 	}
@@ -66,7 +66,7 @@ func FuzzTree(f *testing.F) {
 		if !json.Valid(text) {
 			return
 		}
-		if _, err := readTree(text, allWords()["en"], labelsOf("en")); err != nil {
+		if _, err := readTree(text, allWords()["en"], labelsOf("en"), nil); err != nil {
 			t.Fatalf("valid JSON can't be shown: %v", err)
 		}
 	})
