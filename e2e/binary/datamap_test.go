@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,8 @@ func newCompany(t *testing.T) *company {
 		INSERT INTO orders VALUES (10, 1, 2, '{"phone": "+44 20 7946 0958", "n": 1}'), (11, 2, 1, '{"phone": "+44 20 7946 0000", "n": 2}')`); err != nil {
 		t.Fatal(err)
 	}
-	blocks := fenced(documents(t)["docs/datamap.md"], "yaml")
+	// The page shows parts of files too.
+	blocks := slices.DeleteFunc(fenced(documents(t)["docs/datamap.md"], "yaml"), func(b string) bool { return !strings.Contains(b, "fides_key:") })
 	if len(blocks) != 1 {
 		t.Fatalf("docs/datamap.md has %d dataset files", len(blocks))
 	}
