@@ -40,6 +40,7 @@ func statement(body *value) *Statement {
 		{"organisation", textAt(body, "organisation")},
 		{"received", textAt(body, "received_at")},
 		{"completed", textAt(body, "completed_at")},
+		{"amended", textAt(body, "amended_at")},
 		{"data subjects found", number(body.get("data_subjects"))},
 		{"read again", textAt(body, "verification")},
 		{"horizon of backups", textAt(body, "backup_horizon")},
@@ -57,7 +58,7 @@ func statement(body *value) *Statement {
 	}
 	s.texts("Decisions", list(body, "decisions"))
 	if rows := list(body, "recipients"); len(rows) > 0 {
-		s.table("Recipients who are told", []string{"way", "who"}, rows, "way", "name")
+		s.table("Recipients who are told", []string{"way", "who", "what they said"}, rows, "way", "name", "outcome")
 	}
 	if rows := list(body, "would_have_expired"); len(rows) > 0 {
 		s.table("Would have ended by itself, and was erased all the same", []string{"by", "what"}, rows, "by", "what")

@@ -17,6 +17,7 @@ export function statement(body: Members): Statement | undefined {
     ['organisation', text(body, 'organisation')],
     ['received', text(body, 'received_at')],
     ['completed', text(body, 'completed_at')],
+    ['amended', text(body, 'amended_at')],
     ['data subjects found', number(body.get('data_subjects'))],
     ['read again', text(body, 'verification')],
     ['horizon of backups', text(body, 'backup_horizon')],
@@ -37,7 +38,7 @@ export function statement(body: Members): Statement | undefined {
   reasons('Not performed', list(body, 'not_performed'))
   add(erased, 'Models trained anew', ['outcome', 'rows before', 'rows after'], list(body, 'models'), 'outcome', 'rows_before', 'rows_after')
   texts('Decisions', list(body, 'decisions'))
-  add(false, 'Recipients who are told', ['way', 'who'], list(body, 'recipients'), 'way', 'name')
+  add(false, 'Recipients who are told', ['way', 'who', 'what they said'], list(body, 'recipients'), 'way', 'name', 'outcome')
   add(false, 'Would have ended by itself, and was erased all the same', ['by', 'what'], list(body, 'would_have_expired'), 'by', 'what')
   const fields = ['table', 'field', 'what was done', 'rows']
   add(erased, 'Fields', fields, list(body, 'fields'), 'table', 'field', 'did', 'n')
