@@ -46,7 +46,7 @@ type Bridge struct {
 // Errors: fail.Conflict if entries are missing in the middle, which no new name makes good: the
 // database must be restored from a backup.
 func (l *Ledger) Resume(ctx context.Context, t id.Tenant) (*Bridge, error) {
-	defer l.signs.lock(t)()
+	defer l.alone(t)()
 	p, err := l.vault.Published(ctx, t)
 	if err != nil {
 		return nil, unavailable(err, "read what was last published of the log")
@@ -68,7 +68,7 @@ func (l *Ledger) Resume(ctx context.Context, t id.Tenant) (*Bridge, error) {
 // or something else, then database and vault are both older than what was published, and the log is
 // bridged: under its new name no witness holds anything against it.
 func (l *Ledger) Doubt(ctx context.Context, t id.Tenant, c Claim) (*Bridge, error) {
-	defer l.signs.lock(t)()
+	defer l.alone(t)()
 	p, err := l.vault.Published(ctx, t)
 	if err != nil {
 		return nil, unavailable(err, "read what was last published of the log")

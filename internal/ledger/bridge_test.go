@@ -295,14 +295,15 @@ func TestL21_ACheckpointThatOnlyTheVaultRemembersIsStoredAtTheNextStart(t *testi
 	})
 }
 
-// Whoever waits for a receipt is answered when the vault remembers the checkpoint; the database may not
-// get it, and the process may live on.
+// Whoever waits for a receipt is answered when the vault remembers the checkpoint. The process may be
+// killed before the database has it, and another go on with the log.
 func TestL21_ACheckpointThatOnlyTheVaultRemembersIsStoredBeforeTheNextIsSigned(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		w.grow(t, 2)
 		lost := w.grow(t, 3)
 		w.tamper(t, `DELETE FROM ledger_checkpoint WHERE tenant_id = $1 AND size = $2`, w.tenant, lost.Tree.N)
+		w.Ledger = ledger.New(w.db, w.vault, w.clk, "probity.test")
 		if err := w.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}

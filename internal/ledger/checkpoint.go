@@ -110,23 +110,51 @@ func (l *Ledger) covering(ctx context.Context, t id.Tenant, size int64, c checkp
 	}
 }
 
-// round signs once for all who have joined when it is the tenant's turn.
+// round signs once for all who have joined when it is the tenant's turn. The next round need not wait
+// until the database has what this one signed.
 func (l *Ledger) round(ctx context.Context, t id.Tenant, r *round) {
 	defer l.signs.lock(t)()
-	l.rounds.begin(t)
+	before := l.rounds.begin(t, r)
 	var store func() error
-	r.signed, store, r.err = l.sign(ctx, t)
+	r.signed, store, r.err = l.sign(ctx, t, before)
 	close(r.remembered)
-	if store != nil {
-		r.lost = store()
+	go r.keep(before, store)
+}
+
+// keep stores what was signed, and what the round before could not. store may be nil.
+func (r *round) keep(before *round, store func() error) {
+	defer close(r.stored)
+	todo := []func() error{store}
+	if before != nil {
+		<-before.stored
+		todo = append(before.todo, store)
 	}
-	close(r.stored)
+	for i, store := range todo {
+		if store == nil {
+			continue
+		}
+		if r.lost = store(); r.lost != nil {
+			r.todo = todo[i:]
+			return
+		}
+	}
+}
+
+// alone is for whoever changes how the log goes on: nobody signs until the returned function is called,
+// and the database has what was signed before.
+func (l *Ledger) alone(t id.Tenant) (release func()) {
+	release = l.signs.lock(t)
+	if r := l.rounds.newest(t); r != nil {
+		<-r.stored
+	}
+	return release
 }
 
 // rounds are the signatures that are about to be made.
 type rounds struct {
-	mu   sync.Mutex // guards next
+	mu   sync.Mutex // guards all below
 	next map[id.Tenant]*round
+	last map[id.Tenant]*round // that was begun
 }
 
 // round is one signature and those who wait for it.
@@ -135,8 +163,9 @@ type round struct {
 	signed     checkpoint
 	err        error
 
-	stored chan struct{} // closed when the database has it
-	lost   error         // or has not; then the next signature makes it good, see publish
+	stored chan struct{}  // closed when the database has it
+	lost   error          // or why it has not
+	todo   []func() error // then the next round stores it
 }
 
 // join returns the round that has not begun yet; the first to join must see to it that it is held.
@@ -151,11 +180,34 @@ func (q *rounds) join(t id.Tenant) (r *round, first bool) {
 	return r, first
 }
 
-// begin closes the round to others: who comes now belongs to the next one.
-func (q *rounds) begin(t id.Tenant) {
+// begin closes the round to others: who comes now belongs to the next one. It returns the one before,
+// nil if there is none.
+func (q *rounds) begin(t id.Tenant, r *round) (before *round) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.next, t)
+	before = q.last[t]
+	q.last[t] = r
+	return before
+}
+
+func (q *rounds) newest(t id.Tenant) *round {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.last[t]
+}
+
+// stores tells whether the round stores, or has stored, what the vault remembers.
+func (r *round) stores(p vault.Published) bool {
+	if r == nil || r.err != nil || r.signed.generation != p.Generation || r.signed.size != p.Size {
+		return false
+	}
+	select {
+	case <-r.stored:
+		return r.lost == nil
+	default:
+		return true
+	}
 }
 
 // attempts is how often somebody else may come first.
@@ -163,8 +215,9 @@ const attempts = 16
 
 // sign signs the committed tree as it is now. The vault is asked before the database is looked at:
 // what the vault remembers was committed by then, so a database that lacks it has lost it. The caller
-// must run store, if it is there, before the next signature.
-func (l *Ledger) sign(ctx context.Context, t id.Tenant) (c checkpoint, store func() error, err error) {
+// must run store, if it is there. before is the round before, nil if there is none: what that signed may
+// still be on its way into the database.
+func (l *Ledger) sign(ctx context.Context, t id.Tenant, before *round) (c checkpoint, store func() error, err error) {
 	for range attempts {
 		p, err := l.vault.Published(ctx, t)
 		if err != nil {
@@ -175,6 +228,9 @@ func (l *Ledger) sign(ctx context.Context, t id.Tenant) (c checkpoint, store fun
 			return checkpoint{}, nil, err
 		}
 		if v.broken != "" {
+			if before != nil {
+				<-before.stored
+			}
 			if err := l.bridge(ctx, t, Claim{}); err != nil {
 				return checkpoint{}, nil, err
 			}
@@ -183,7 +239,7 @@ func (l *Ledger) sign(ctx context.Context, t id.Tenant) (c checkpoint, store fun
 		if n := v.newest; n.size > 0 && n.size == v.size && n.generation == v.generation() {
 			return n, nil, nil // signed by somebody else a moment ago
 		}
-		c, done, err := l.publish(ctx, t, p, v)
+		c, done, err := l.publish(ctx, t, p, v, before)
 		if err != nil {
 			return c, nil, err
 		}
@@ -202,10 +258,10 @@ func (l *Ledger) sign(ctx context.Context, t id.Tenant) (c checkpoint, store fun
 // publish signs the tree of v and has the vault remember it. It is not done if another process came
 // first. What the vault remembered before and the database has not, because a process ended between the
 // two, is stored there first.
-func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v *view) (c checkpoint, done bool, err error) {
+func (l *Ledger) publish(ctx context.Context, t id.Tenant, p vault.Published, v *view, before *round) (c checkpoint, done bool, err error) {
 	k := keyFor(v.keys, v.size)
 	same := p.Generation == k.Generation
-	if lost, ok := v.unstored(p); ok && p.Size < v.size {
+	if lost, ok := v.unstored(p); ok && p.Size < v.size && !before.stores(p) {
 		if err := l.keep(ctx, t, v, lost); err != nil {
 			return c, false, err
 		}

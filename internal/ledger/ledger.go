@@ -102,7 +102,7 @@ func New(db *store.DB, v Vault, clk clock.Clock, origin string) *Ledger {
 		origin: origin,
 		random: rand.Reader,
 		signs:  keyedMutex{held: map[id.Tenant]*waiters{}},
-		rounds: rounds{next: map[id.Tenant]*round{}},
+		rounds: rounds{next: map[id.Tenant]*round{}, last: map[id.Tenant]*round{}},
 	}
 }
 
