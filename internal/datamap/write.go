@@ -99,11 +99,14 @@ func (s *store) where(r *row, used int) (string, []any) {
 			continue
 		}
 		// The text is what was read: floats and documents don't compare well otherwise.
-		at := "?"
+		at, is := "?", s.dialect.read(col, name)
 		if _, ok := s.dialect.(postgres); ok {
 			at = "$" + strconv.Itoa(used+len(args)) + "::text"
+		} else if col.class == text {
+			// Collations take other cases, and spaces at the end, for the same.
+			is = "BINARY CONVERT(" + is + " USING utf8mb4)"
 		}
-		conds = append(conds, s.dialect.read(col, name)+" = "+at)
+		conds = append(conds, is+" = "+at)
 	}
 	one := ""
 	if _, ok := s.dialect.(mariadb); ok && len(r.l.key) == 0 {
