@@ -79,6 +79,12 @@ func (r *rooms) agrees(t *testing.T) *consent.Outcome {
 // looksAtAPage stores an event that rests on the person's choice.
 func (r *rooms) looksAtAPage(t *testing.T, who *consent.Outcome) {
 	t.Helper()
+	r.looked(t, who, r.clock.Now(), r.clock.Now())
+}
+
+// looked stores an event of a time that was received at another.
+func (r *rooms) looked(t *testing.T, who *consent.Outcome, at, received time.Time) {
+	t.Helper()
 	history, err := r.consent.History(t.Context(), r.tenant, []id.Subject{who.Subject})
 	if err != nil {
 		t.Fatal(err)
@@ -87,10 +93,9 @@ func (r *rooms) looksAtAPage(t *testing.T, who *consent.Outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := r.clock.Now()
 	plan, fx := journey.NewPlan(nil, nil, nil, nil), journey.Effects{}
 	found[0].ApplyTo(&fx, plan, &event.Event{
-		ID: id.New(), Name: "page_viewed", At: at, Received: at, Deployment: site,
+		ID: id.New(), Name: "page_viewed", At: at, Received: received, Deployment: site,
 		Page:    event.Page{URL: "https://shop.example/", Path: "/", Host: "shop.example"},
 		Purpose: notice.Measure, Ground: event.Ground{Basis: "consent", Ledger: history[0].Ledger},
 	}, &journey.Env{Allow: func(string) bool { return true }})

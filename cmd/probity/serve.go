@@ -153,6 +153,7 @@ func (r *rooms) start(ctx context.Context) *sync.WaitGroup {
 		"mail":       func(ctx context.Context) error { return r.mail.Run(ctx, r.tenants) },
 		"publishing": r.keepPublic,
 		"proofs":     r.keepProofs,
+		"visits":     r.keepVisits,
 		"opendsr":    r.opendsr.Run,
 	} {
 		running.Go(func() {

@@ -34,6 +34,9 @@ type Keys interface {
 // called within a transaction.
 type Allow func(ctx context.Context, t id.Tenant, s id.Subject, purpose string) bool
 
+// DefaultRetention is how long counters of finished visits are kept where Options say nothing.
+const DefaultRetention = 180 * 24 * time.Hour
+
 // Options configures a Room. The zero value of every field is usable, but only tests leave Keys out.
 type Options struct {
 	// Keys seals training rows. Nil: they are stored as they are.
@@ -69,7 +72,7 @@ type snapshot struct {
 // New returns the room. Call Migrate, then Load, before anything else.
 func New(db *store.DB, clk clock.Clock, allow Allow, o Options) *Room {
 	if o.Retention == 0 {
-		o.Retention = 180 * 24 * time.Hour
+		o.Retention = DefaultRetention
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

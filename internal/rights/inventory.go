@@ -89,7 +89,7 @@ func Inventory() []Place {
 			"consent_script", "consent_theme", "consent_version"}, Strategy: Nobodys, Kept: settings, What: "notices, purposes, declared bases, themes"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_session", "journey_chunk", "journey_action", "journey_visitor"}, Strategy: Delete,
 			Files: []string{"journey/traits", "journey/events", "journey/visits", "journey/offers", "journey-session-store"},
-			Kept:  life, What: "visits, events, offers of chats, callbacks and content, and the visitor's state, all sealed"},
+			Kept:  "as many months as the published notice says (retention_months); where it says none, until it is erased", What: "visits, events, offers of chats, callbacks and content, and the visitor's state, all sealed"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_count"}, Strategy: Pseudonymise, Kept: life, What: "counts by day", Erased: "counts, which follow nobody"},
 		{Store: "journey", Where: mainDB, Tables: []string{"journey_config"}, Strategy: Nobodys, Kept: settings, What: "outcomes, segments, action maps"},
 		{Store: lessonsName, Where: mainDB, Tables: []string{"predict_visit"}, Files: []string{"predict/visits"}, Days: 180, Strategy: Delete, Kept: "180 days", What: "counters of finished visits that models learn from"},
