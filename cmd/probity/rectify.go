@@ -36,16 +36,25 @@ func (c *datamapRectify) Run(ctx context.Context) error {
 		return err
 	}
 	out, failure := datamap.Rectify(ctx, &datamap.Correction{Request: *req, Replace: list, DryRun: c.DryRun, MaxShare: c.MaxShare})
-	defer out.Close()
-	if c.JSON {
-		if err := out.WriteJSON(os.Stdout); err != nil {
-			return err
-		}
-		fmt.Println()
-	} else {
-		out.Describe(os.Stdout)
+	// What was found and done is told also of a run that failed.
+	if err := c.print(out); err != nil {
+		return err
 	}
 	return failure
+}
+
+// print prints the result and closes it.
+func (c *datamapRectify) print(out *datamap.Rectified) error {
+	defer out.Close()
+	if !c.JSON {
+		out.Describe(os.Stdout)
+		return nil
+	}
+	if err := out.WriteJSON(os.Stdout); err != nil {
+		return err
+	}
+	_, err := fmt.Println()
+	return err
 }
 
 // replacement reads KIND:OLD=NEW.
