@@ -34,7 +34,7 @@ bench: build ## prints each figure beside the limit measured in the same run
 	go run ./e2e/bench -binary $(BIN)
 
 lint: $(STATICCHECK)
-	@test -z "$$(gofmt -l cmd internal sdk verify e2e | tee /dev/stderr)"
+	@test -z "$$(gofmt -l cmd internal sdk verify e2e | tee -a /dev/stderr)"
 	go vet ./...
 	$(STATICCHECK) ./...
 
