@@ -89,6 +89,9 @@ func (c *checkpointer) pass(ctx context.Context) {
 			break
 		}
 	}
+	if rest > logRest {
+		return // somebody reads an older state, or more is written than is moved
+	}
 	// The next transaction begins the log anew if all of it is in the database and nobody reads from it.
 	_ = c.writer.do(&job{ctx: ctx, op: func(ctx context.Context, conn *sql.Conn) error {
 		_, err := conn.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
